@@ -1,0 +1,116 @@
+"""The project's one way to run anything: `nox -l` lists the sessions, CI calls the same ones."""
+
+import os
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "venv"
+nox.options.sessions = ["lint", "types", "contracts", "tests"]
+
+EMBED = "packages/genesem-embed"
+TRAIN = "packages/genesem-train"
+BOTH = ("-e", f"{EMBED}[offline]", "-e", TRAIN)
+TESTING = (
+    "beartype",
+    "cryptography",
+    "fsspec",
+    "hypothesis",
+    "moto[server]",
+    "playwright",
+    "psutil",
+    "pytest",
+    "pytest-xdist",
+)
+# One thread a process: the suite runs two processes, and a fixed count keeps sums the same from run to run.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "NUMBA_NUM_THREADS": "1"}
+
+
+def install(session: nox.Session, *what: str) -> None:
+    session.install("-q", "-c", "constraints.txt", *what)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Build the store of the demo slide with the bundled encoder, fit SemST, print the scores and the report."""
+    install(session, *BOTH)
+    session.run("genesem-embed", "build", "--dataset", "demo", "--model", "minilm")
+    session.run("genesem-train", "fit", "--dataset", "demo", "--preset", "demo", "--out", "results/demo")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run every test that needs neither minutes nor a GPU; arguments after -- go to pytest."""
+    install(session, *BOTH, *TESTING)
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "-m", "not slow", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """Run the tests that take minutes."""
+    install(session, *BOTH, *TESTING)
+    session.run("pytest", "-m", "slow", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format with ruff."""
+    install(session, "ruff")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check the types of both packages with mypy, strictly."""
+    install(session, "mypy", "pandas-stubs", *BOTH)
+    session.run("mypy")
+
+
+@nox.session
+def contracts(session: nox.Session) -> None:
+    """Check who imports whom, which names are public, and that the versions agree."""
+    install(session, "import-linter", "pytest", "hypothesis", "beartype", *BOTH)
+    session.run("lint-imports")
+    session.run("pytest", "tests/contracts")
+
+
+@nox.session
+def bare(session: nox.Session) -> None:
+    """Prove that genesem-train works where no language-model package is installed."""
+    install(session, "-e", EMBED, "-e", TRAIN, "pytest", "hypothesis", "beartype")
+    for package in ("transformers", "accelerate", "bitsandbytes"):
+        code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is not None)"
+        session.run("python", "-c", code)
+    session.run("pytest", "tests/train/test_run.py", "-k", "without_a_language_model", env=ONE_THREAD)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Run the tests under branch coverage and hold the floor."""
+    install(session, *BOTH, *TESTING, "pytest-cov")
+    session.run("pytest", "-n", "2", "-m", "not slow", "--cov", "--cov-report=term", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the quick tests with the oldest versions that the packages promise to work with."""
+    session.install("-q", *BOTH, *TESTING, "-c", "constraints-minimums.txt")
+    session.run("pytest", "-m", "not slow and not browser", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Run the benchmarks; each prints ratios against a named alternative in the same run."""
+    install(session, *BOTH, *TESTING)
+    session.run("pytest", "tests/bench", "-s", "-o", "python_files=bench_*.py", *session.posargs)
+
+
+@nox.session
+def gpu(session: nox.Session) -> None:
+    """Run the tests that need a CUDA device, or say why not."""
+    if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
+        session.skip("no NVIDIA driver on this machine (nvidia-smi not found, no /dev/nvidia0)")
+    install(session, *BOTH, *TESTING)
+    session.run("pytest", "tests/gpu", "-m", "gpu", *session.posargs, env=dict(os.environ))
