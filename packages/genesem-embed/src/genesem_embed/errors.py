@@ -7,6 +7,7 @@
     ├── MissingExtraError (ImportError)     an optional dependency that the command needs
     ├── ModelUnavailableError (OSError)     weights or tokenizer that cannot be had
     ├── EncodingError (ValueError)          a text or vector that cannot be encoded or stored
+    ├── InterruptedBuildError               Ctrl-C or SIGTERM, once the finished vectors are safe
     └── StoreError (OSError)                a store that cannot be used
         ├── NotAStoreError                  the place holds no store
         ├── StoreVersionError               written by a newer genesem
@@ -46,6 +47,10 @@ class ModelUnavailableError(GenesemError, OSError):
 
 class EncodingError(GenesemError, ValueError):
     """A text that cannot be encoded, or a vector that cannot be stored."""
+
+
+class InterruptedBuildError(GenesemError):
+    """Ctrl-C or SIGTERM stopped a build, once the finished vectors were safe."""
 
 
 class StoreError(GenesemError, OSError):

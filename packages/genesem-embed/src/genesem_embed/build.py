@@ -1,0 +1,214 @@
+"""Slide to store, on one page: slide, prompts, texts, keys, the missing ones, vectors, segments, collection.
+
+Nothing here imports torch; the encoder does, and it is loaded only when a text has no vector yet.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+from anndata import AnnData
+
+from genesem_embed.datasets import fingerprint, load_slide
+from genesem_embed.encoders.model import Model
+from genesem_embed.encoders.protocol import Encoder
+from genesem_embed.errors import InterruptedBuildError
+from genesem_embed.provenance import describe_run
+from genesem_embed.store import CollectionInfo, Store, text_keys
+from genesem_embed.texts import Prompts, RecipeOptions, make_prompts
+
+SEGMENT_ROWS = 4096
+"""Vectors a segment: what a crash can cost at most."""
+
+OnProgress = Callable[[int, int], None]
+"""Called with the number of texts and of tokens that were just encoded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a build has to do: the texts of a slide, their keys, and which of them have no vector yet."""
+
+    slide: dict[str, object]
+    prompts: Prompts
+    texts: list[str]
+    keys: npt.NDArray[np.uint8]
+    todo: npt.NDArray[np.intp]
+    """Positions in `texts`, one for each distinct key that the store lacks."""
+    n_unique: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildReport:
+    """What a build found and did; the command line prints it."""
+
+    dataset: str
+    recipe: str
+    space: str
+    n_ids: int
+    n_unique: int
+    n_stored: int
+    n_encoded: int
+    n_left: int
+    n_tokens_left: int | None
+    """Tokens still to run; counted by a dry run only."""
+    seconds: float
+    collection: str | None
+    digest: str | None
+    notes: dict[str, object]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the report as plain JSON values."""
+        return asdict(self)
+
+
+def plan(slide: AnnData, recipe: str, options: RecipeOptions, model: Model, store: Store | None) -> Work:
+    """Return the texts of `slide` and which of them `store` lacks; without a store, all of them are missing."""
+    prompts = make_prompts(slide, recipe, options=options)
+    texts = [model.render(prompts.system, user) for user in prompts.users]
+    keys = text_keys(model.space.id, texts)
+    _, first = np.unique(keys.view("V32").ravel(), return_index=True)
+    first.sort()
+    todo = first if store is None else first[store.missing(keys[first])]
+    facts = {
+        "name": slide.uns["genesem"]["name"],
+        "fingerprint": fingerprint(slide),
+        "n_spots": int(slide.n_obs),
+        "n_genes": int(slide.n_vars),
+    }
+    return Work(slide=facts, prompts=prompts, texts=texts, keys=keys, todo=todo, n_unique=len(first))
+
+
+def dry_run(work: Work, model: Model) -> BuildReport:
+    """Return what a build would do, tokens included, having written nothing."""
+    tokens = int(model.count_tokens([work.texts[row] for row in work.todo]).sum())
+    return _report(work, model, n_encoded=0, n_tokens_left=tokens)
+
+
+def build(
+    slide: AnnData,
+    recipe: str,
+    options: RecipeOptions,
+    model: Model,
+    store: Store,
+    *,
+    load_encoder: Callable[[Model], Encoder],
+    limit: int | None = None,
+    on_start: OnProgress = lambda texts, tokens: None,
+    on_batch: OnProgress = lambda texts, tokens: None,
+) -> BuildReport:
+    """Return what was encoded and published for `slide`.
+
+    Texts with a stored vector are not encoded again, whoever published them, even while this build runs. Vectors are
+    published every `SEGMENT_ROWS` rows, and the collection last, so a build that stops half way loses nothing.
+
+    Parameters
+    ----------
+    load_encoder
+        Gives the encoder of `model`; called only if a text has no vector.
+    limit
+        Encode at most so many texts, publish them, and leave the collection for a later build.
+    on_start, on_batch
+        Told the texts and tokens to do (tokens are 0 while unknown), then those of every batch done.
+
+    Raises
+    ------
+    InterruptedBuildError
+        On Ctrl-C or SIGTERM, once the finished vectors are published.
+    """
+    begun = time.perf_counter()
+    work = plan(slide, recipe, options, model, store)
+    todo = work.todo[:limit]
+    n_encoded = 0
+    if len(todo):
+        on_start(len(todo), 0)
+        encoder = load_encoder(model)
+        for rows in _chunks(todo, SEGMENT_ROWS):
+            n_encoded += _encode_segment(work, rows[store.missing(work.keys[rows])], encoder, store, on_batch)
+    done = len(todo) == len(work.todo)
+    collection = _publish_collection(work, model, store) if done else None
+    seconds = time.perf_counter() - begun
+    return _report(work, model, n_encoded=n_encoded, collection=collection, seconds=seconds)
+
+
+def _chunks(rows: npt.NDArray[np.intp], size: int) -> Iterator[npt.NDArray[np.intp]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _encode_segment(
+    work: Work, rows: npt.NDArray[np.intp], encoder: Encoder, store: Store, on_batch: OnProgress
+) -> int:
+    """Encode the texts at `rows` and publish what was finished, even when something stops the encoder."""
+    texts = [work.texts[row] for row in rows]
+    done: list[npt.NDArray[np.intp]] = []
+    vectors: list[npt.NDArray[np.float32]] = []
+    n_tokens: list[npt.NDArray[np.int32]] = []
+    begun = time.perf_counter()
+    try:
+        for batch in encoder.encode(texts):
+            done.append(batch.rows)
+            vectors.append(batch.vectors)
+            n_tokens.append(batch.n_tokens)
+            on_batch(len(batch.rows), int(batch.n_tokens.sum()))
+    except KeyboardInterrupt:
+        n_done = sum(map(len, done))
+        msg = (
+            f"interrupted after {n_done} of these {len(rows)} texts; every finished vector is in the store: "
+            "run the same command again to go on"
+        )
+        raise InterruptedBuildError(msg) from None
+    finally:
+        if done:
+            order = np.concatenate(done)
+            tokens = np.concatenate(n_tokens)
+            seconds = time.perf_counter() - begun
+            store.publish_segment(
+                encoder.space,
+                work.keys[rows[order]],
+                np.concatenate(vectors),
+                [texts[row] for row in order],
+                tokens,
+                describe_run(device=encoder.device, seconds=seconds, n_texts=len(order), n_tokens=int(tokens.sum())),
+            )
+    return len(rows)
+
+
+def _publish_collection(work: Work, model: Model, store: Store) -> CollectionInfo:
+    return store.publish_collection(
+        name=f"{work.slide['name']}.{work.prompts.recipe['name']}",
+        unit=work.prompts.unit,
+        recipe=work.prompts.recipe,
+        space_id=model.space.id,
+        slide=work.slide,
+        ids=work.prompts.ids,
+        keys=work.keys,
+        notes=work.prompts.notes,
+    )
+
+
+def _report(
+    work: Work,
+    model: Model,
+    *,
+    n_encoded: int,
+    n_tokens_left: int | None = None,
+    collection: CollectionInfo | None = None,
+    seconds: float = 0.0,
+) -> BuildReport:
+    return BuildReport(
+        dataset=str(work.slide["name"]),
+        recipe=str(work.prompts.recipe["name"]),
+        space=model.space.id,
+        n_ids=len(work.texts),
+        n_unique=work.n_unique,
+        n_stored=work.n_unique - len(work.todo),
+        n_encoded=n_encoded,
+        n_left=len(work.todo) - n_encoded,
+        n_tokens_left=n_tokens_left,
+        seconds=round(seconds, 3),
+        collection=collection.name if collection else None,
+        digest=collection.digest if collection else None,
+        notes=dict(work.prompts.notes),
+    )

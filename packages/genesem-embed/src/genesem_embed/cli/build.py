@@ -1,0 +1,153 @@
+"""`genesem-embed build`: from a slide to stored vectors."""
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from genesem_embed.cli.console import JsonFlag, StoreOption, say
+from genesem_embed.cli.progress import EncodingProgress
+
+if TYPE_CHECKING:
+    from genesem_embed.build import BuildReport
+    from genesem_embed.encoders.model import Model
+    from genesem_embed.encoders.protocol import Encoder
+
+_EXAMPLE = "Example: `genesem-embed build --dataset slide.h5ad --store vectors --model minilm --top-genes 20`"
+
+
+class Precision(enum.StrEnum):
+    """How a stored number is kept."""
+
+    float16 = "float16"
+    float32 = "float32"
+
+
+class Quantization(enum.StrEnum):
+    """How the weights are held while encoding."""
+
+    none = "none"
+    int8 = "int8"
+    nf4 = "nf4"
+
+
+class Device(enum.StrEnum):
+    """Where the encoder runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command("build", epilog=_EXAMPLE)(build)
+
+
+def build(
+    dataset: Annotated[
+        str, typer.Option("--dataset", help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")
+    ],
+    store: StoreOption = None,
+    recipe: Annotated[
+        str, typer.Option(help="How the slide becomes texts: spot-symbols, gene-summaries, cell-sentences.")
+    ] = "spot-symbols",
+    template: Annotated[
+        str | None, typer.Option(help="Wording of the recipe. [default: the recipe's first, e.g. paper]")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Hub id, folder, or minilm (bundled). [default: Qwen/Qwen3-4B, for summaries Qwen/Qwen3-Embedding-4B]"
+        ),
+    ] = None,
+    top_genes: Annotated[int, typer.Option(min=1, help="Genes listed per spot, most expressed first.")] = 20,
+    min_cells: Annotated[
+        int, typer.Option(min=0, help="Drop genes found in fewer spots before choosing variable genes.")
+    ] = 10,
+    n_hvg: Annotated[int, typer.Option(min=1, help="Highly variable genes that texts may name.")] = 3000,
+    gene_table: Annotated[
+        Path | None, typer.Option(help="Gene texts for gene-summaries: NCBI folder, or a parquet, csv or tsv table.")
+    ] = None,
+    orthologues: Annotated[
+        bool, typer.Option("--orthologues", help="Use the human summary where a mouse gene has none.")
+    ] = False,
+    counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
+    gene_symbols: Annotated[
+        str | None, typer.Option(help="Column of var that holds gene symbols, where the index holds Ensembl ids.")
+    ] = None,
+    precision: Annotated[Precision, typer.Option(help="Stored precision.")] = Precision.float16,
+    quantization: Annotated[Quantization, typer.Option(help="Weights while encoding.")] = Quantization.none,
+    batch_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Token budget of one batch. [default: by device]")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where the encoder runs.")] = Device.auto,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Encode at most so many texts, then stop; the next build goes on.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be encoded; write nothing.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Encode the texts of a slide that the store lacks, and publish the slide's collection."""
+    from genesem_embed import build as steps
+    from genesem_embed.datasets import PreprocessOptions, load_slide
+    from genesem_embed.encoders.model import describe_model
+    from genesem_embed.store import Store, default_store, is_store
+    from genesem_embed.texts import RecipeOptions, find_recipe
+
+    place = store or default_store()
+    chosen = find_recipe(recipe)
+    options = RecipeOptions(
+        top_genes=top_genes,
+        template=template,
+        gene_table=gene_table,
+        orthologues=orthologues,
+        preprocess=PreprocessOptions(min_cells=min_cells, n_hvg=n_hvg),
+    )
+    slide = load_slide(dataset, counts_layer=counts_layer, gene_symbols=gene_symbols)
+    described = describe_model(
+        model or chosen.default_model, precision=precision.value, quantization=quantization.value, device=device.value
+    )
+    if dry_run:
+        existing = Store.open(place) if is_store(place) else None
+        report = steps.dry_run(steps.plan(slide, recipe, options, described, existing), described)
+        say(report.to_json(), _planned(report), as_json=as_json)
+        return
+    with Store.open(place, mode="a") as opened, EncodingProgress() as progress:
+        report = steps.build(
+            slide,
+            recipe,
+            options,
+            described,
+            opened,
+            load_encoder=lambda found: _load(found, batch_tokens),
+            limit=limit,
+            on_start=progress.start,
+            on_batch=progress.advance,
+        )
+    say(report.to_json(), _built(report, place), as_json=as_json)
+
+
+def _load(model: "Model", batch_tokens: int | None) -> "Encoder":
+    from genesem_embed.encoders.transformer import load_encoder
+
+    return load_encoder(model, batch_tokens=batch_tokens)
+
+
+def _planned(report: "BuildReport") -> list[str]:
+    return [
+        f"{report.dataset}: {report.n_ids} texts, {report.n_unique} unique, {report.n_stored} already stored",
+        f"to encode: {report.n_left} texts, {report.n_tokens_left} tokens (dry run, nothing written)",
+    ]
+
+
+def _built(report: "BuildReport", place: str) -> list[str]:
+    head = f"{report.dataset}: {report.n_ids} texts, {report.n_unique} unique, {report.n_stored} already stored"
+    if report.n_encoded:
+        head += f", {report.n_encoded} encoded in {report.seconds:.1f} s"
+    else:
+        head += ", nothing to encode (no language model was loaded)"
+    if report.collection is None:
+        return [head, f"{report.n_left} texts left: run again without --limit to finish the collection"]
+    return [head, f"collection {report.collection} @ {str(report.digest)[:12]} in {place}, space {report.space[:12]}"]

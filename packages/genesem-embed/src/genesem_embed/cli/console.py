@@ -1,0 +1,68 @@
+"""How the command line speaks: results to stdout, progress to stderr, a problem in one line."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from genesem_embed.errors import GenesemError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", help="Path or URL of the store. [default: $GENESEM_STORE, else data/store in a checkout]"),
+]
+
+
+class OneLineErrors(TyperGroup):
+    """A command group that turns a problem into one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (click's own signature)
+        """Run the command; with ``--debug`` let the traceback through."""
+        try:
+            with _terminate_as_interrupt():
+                return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):
+            raise
+        except GenesemError as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"error: {error}", err=True)
+        except OSError as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"error: {_os_problem(error)}", err=True)
+        raise typer.Exit(1)
+
+
+def say(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    """Print `result` as one JSON object, or `lines` for a reader."""
+    typer.echo(json.dumps(result, indent=2, default=str) if as_json else "\n".join(lines))
+
+
+def _os_problem(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}; nothing half-written was published. Free the cause and run again"
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM, which job schedulers send, as Ctrl-C, so that finished work is published."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread: a library user drives the app and keeps the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
