@@ -1,0 +1,245 @@
+"""Every setting of a fit: typed, complete, read from TOML and written back fully resolved.
+
+A preset is one complete file under ``presets/``; nothing is inherited between them. ``config.toml`` beside a result has
+the same form, so that ``fit --config config.toml`` repeats the fit. Only `run` sees these classes; the functions below it
+take values.
+"""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self, Union, get_args, get_origin
+
+import tomli_w
+
+from genesem_train.errors import ConfigError
+
+Method = Literal["semst", "smooth-pca", "pca"]
+Fusion = Literal["fsm", "concat", "add", "cross-attention", "none"]
+SemanticsKind = Literal["store", "random", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What the slide is and how many domains to find."""
+
+    label_key: str | None = None
+    n_domains: int | None = None
+    resolution: Literal["spot-array", "single-cell"] = "spot-array"
+    drop_unlabelled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessConfig:
+    """Genes and values that enter the network."""
+
+    min_cells: int = 10
+    n_hvg: int = 3000
+    hvg_flavor: Literal["seurat_v3", "seurat"] = "seurat_v3"
+    scaling: Literal["released", "log1p"] = "released"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphConfig:
+    """The two views: who is a spatial neighbour, who is an expression neighbour, and how signals spread."""
+
+    spatial: Literal["radius", "adaptive", "knn"] = "adaptive"
+    radius: float | None = None
+    """In the units of the coordinates; for ``radius``."""
+    spatial_k: int = 15
+    """Neighbours for ``knn``; the degree to pass for ``adaptive``."""
+    feature_k: int = 15
+    propagation: Literal["row", "symmetric"] = "row"
+    self_weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Widths of the network and how semantics enter it."""
+
+    hidden_dim: int = 256
+    latent_dim: int = 128
+    modulator_ratio: float = 0.5
+    fusion: Fusion = "fsm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Form and weight of the three loss terms."""
+
+    form: Literal["released", "paper"] = "released"
+    zinb: float = 1.0
+    spatial: float = 0.1
+    correlation: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Adam and how long."""
+
+    epochs: int = 200
+    lr: float = 1e-3
+    weight_decay: float = 5e-4
+    seeds: tuple[int, ...] = (0, 1, 2)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainsConfig:
+    """From latent to domains."""
+
+    vote_neighbours: int = 0
+    """Majority vote over so many nearest spots; 0 leaves the domains as they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticsConfig:
+    """Which stored vectors, or which stand-in for an ablation."""
+
+    kind: SemanticsKind = "store"
+    recipe: str = "spot-symbols"
+    space: str | None = None
+    """First characters of a space id, where the store holds several."""
+    collection: str | None = None
+    """First characters of a collection digest, where several fit."""
+    top_genes: int = 20
+    """Genes per spot: of the collection to choose, and over which per-gene vectors are averaged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """A whole fit."""
+
+    dataset: str
+    preset: str
+    method: Method = "semst"
+    counts_layer: str | None = None
+    gene_symbols: str | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    graph: GraphConfig = field(default_factory=GraphConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    domains: DomainsConfig = field(default_factory=DomainsConfig)
+    semantics: SemanticsConfig = field(default_factory=SemanticsConfig)
+
+    @classmethod
+    def from_mapping(cls, values: dict[str, Any], *, where: str) -> Self:
+        """Return the config that `values` spell; `where` names their source in errors.
+
+        Raises
+        ------
+        ConfigError
+            On an unknown key or a value of the wrong type or choice.
+        """
+        return _build(cls, values, where)
+
+    def with_values(self, section: str | None = None, **values: object) -> Self:
+        """Return a copy with the values that are not None set, at the top or in one section."""
+        given = {name: value for name, value in values.items() if value is not None}
+        if section is None:
+            return _build(type(self), {**dataclasses.asdict(self), **given}, "the command line")
+        changed = {**dataclasses.asdict(getattr(self, section)), **given}
+        return self.with_values(**{section: changed})
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return plain values, nothing left out but what is None (TOML has no null)."""
+        return _plain(dataclasses.asdict(self))
+
+    def to_toml(self) -> str:
+        """Return the config as TOML that `from_mapping` reads back."""
+        return tomli_w.dumps(self.to_mapping())
+
+
+def list_presets() -> list[str]:
+    """Return the names of the presets."""
+    folder = resources.files("genesem_train") / "presets"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_preset(name: str, dataset: str) -> FitConfig:
+    """Return the preset `name` for `dataset`.
+
+    Raises
+    ------
+    ConfigError
+        When there is no such preset; the known ones are listed.
+    """
+    if name not in list_presets():
+        near = difflib.get_close_matches(name, list_presets(), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        msg = f"no preset is called {name!r}{hint}; known: {', '.join(list_presets())}"
+        raise ConfigError(msg)
+    text = (resources.files("genesem_train") / "presets" / f"{name}.toml").read_text("utf-8")
+    values = {**tomllib.loads(text), "dataset": dataset, "preset": name}
+    return FitConfig.from_mapping(values, where=f"preset {name}")
+
+
+def load_config(path: Path, dataset: str | None) -> FitConfig:
+    """Return the config in the TOML file `path`; a given `dataset` replaces the one it names.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read, is not TOML, or holds an unknown key or a wrong value.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"{path} cannot be read as a TOML config: {error}; a fit writes one as config.toml in its --out folder"
+        raise ConfigError(msg) from error
+    values.setdefault("preset", path.name)
+    if dataset is not None:
+        values["dataset"] = dataset
+    if "dataset" not in values:
+        msg = f"{path} names no dataset; add --dataset NAME or FILE.h5ad"
+        raise ConfigError(msg)
+    return FitConfig.from_mapping(values, where=str(path))
+
+
+def _build(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (any of the classes above)
+    fields = {f.name: f for f in dataclasses.fields(cls)}
+    for name in values:
+        if name not in fields:
+            near = difflib.get_close_matches(name, fields, n=1)
+            hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(fields)}"
+            msg = f"{where}: unknown setting {name!r}{hint}"
+            raise ConfigError(msg)
+    return cls(**{name: _convert(fields[name].type, value, f"{where}: {name}") for name, value in values.items()})
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911 (one branch a kind of type)
+    if dataclasses.is_dataclass(kind):
+        return _build(kind, value, where)
+    if get_origin(kind) in (Union, types.UnionType):
+        return None if value is None else _convert(get_args(kind)[0], value, where)
+    if get_origin(kind) is Literal:
+        return _check(value in get_args(kind), value, f"one of {', '.join(map(str, get_args(kind)))}", where)
+    if get_origin(kind) is tuple:
+        _check(isinstance(value, (list, tuple)) and len(value) > 0, value, "a list", where)
+        return tuple(_convert(get_args(kind)[0], item, where) for item in value)
+    if kind is float:
+        _check(isinstance(value, (int, float)) and not isinstance(value, bool), value, "a number", where)
+        return float(value)
+    is_kind = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    return _check(is_kind, value, {int: "a whole number", str: "a text", bool: "true or false"}[kind], where)
+
+
+def _check(passed: bool, value: Any, expected: str, where: str) -> Any:  # noqa: ANN401, FBT001 (a predicate's result)
+    if not passed:
+        msg = f"{where} is {value!r}; expected {expected}"
+        raise ConfigError(msg)
+    return value
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in values.items() if value is not None}
+    return {
+        name: _plain(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
+        for name, value in kept.items()
+    }
