@@ -8,11 +8,12 @@ import sys
 import pytest
 
 HEAVY = ("torch", "transformers", "accelerate", "bitsandbytes")
+SLOW_TO_LOAD = (*HEAVY, "scanpy", "anndata", "pandas", "zarr", "duckdb", "pyarrow", "sklearn", "matplotlib")
 
 
-def loaded_after(code):
-    """Return the heavy packages in a fresh process that ran `code`."""
-    probe = f"{code}\nimport sys, json\nprint(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+def loaded_after(code, names=HEAVY):
+    """Return which of `names` a fresh process holds that ran `code`."""
+    probe = f"{code}\nimport sys, json\nprint(json.dumps([name for name in {names} if name in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -48,3 +49,12 @@ def test_genesem_train_imports_two_modules_of_its_sibling(root):
             if isinstance(node, ast.Import):
                 imported |= {name.name for name in node.names if name.name.startswith("genesem_embed")}
     assert imported == {"genesem_embed.datasets", "genesem_embed.store"}
+
+
+@pytest.mark.parametrize("module", ["genesem_embed", "genesem_train"])
+def test_help_loads_nothing_slow(module):
+    code = (
+        f"import sys, contextlib; sys.argv = ['x', '--help']\nfrom {module}.cli import main\n"
+        "with contextlib.suppress(SystemExit):\n    main()"
+    )
+    assert loaded_after(code, SLOW_TO_LOAD) == []

@@ -1,0 +1,83 @@
+"""Settings: complete presets, refusal of what nobody knows, and the round trip through TOML."""
+
+import tomllib
+from importlib import resources
+
+import pytest
+
+from genesem_train.config import FitConfig, list_presets, load_config, load_preset, resolve_config
+from genesem_train.errors import ConfigError
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_every_preset_is_complete_and_survives_toml(name, tmp_path):
+    config = load_preset(name, "demo")
+    path = tmp_path / "config.toml"
+    path.write_text(config.to_toml(), "utf-8")
+    assert load_config(path, None) == config
+    text = (resources.files("genesem_train") / "presets" / f"{name}.toml").read_text("utf-8")
+    assert text.startswith("# genesem-train fit --dataset ")
+    written = tomllib.loads(text)
+    resolved = config.to_mapping()
+    for section in ("preprocess", "model", "loss", "semantics", "domains"):
+        assert set(written[section]) == set(resolved[section])
+
+
+def test_released_values_of_the_paper_slides():
+    hbc, mvc, dlpfc = (load_preset(name, "x") for name in ("hbc", "mvc", "dlpfc"))
+    assert (hbc.training.lr, hbc.preprocess.n_hvg, hbc.training.epochs) == (1e-4, 2000, 600)
+    assert (mvc.preprocess.n_hvg, mvc.graph.feature_k, mvc.loss.spatial, mvc.training.epochs) == (128, 5, 1.0, 2000)
+    assert (dlpfc.graph.radius, dlpfc.graph.self_weight, dlpfc.data.drop_unlabelled) == (560.0, 2.0, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[training]\nepoch = 3", "did you mean epochs"),
+        ("[training]\nepochs = '3'", "expected a whole number"),
+        ("[training]\nepochs = true", "expected a whole number"),
+        ("[training]\nseeds = []", "expected a list"),
+        ("[loss]\nform = 'mine'", "one of released, paper"),
+        ("[graph]\nradius = 'wide'", "expected a number"),
+        ("colour = 1", "unknown setting 'colour'"),
+        ("= 3", "cannot be read as a TOML config"),
+    ],
+)
+def test_a_wrong_config_is_refused_with_what_was_expected(tmp_path, text, expected):
+    path = tmp_path / "mine.toml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match=expected):
+        load_config(path, "demo")
+
+
+def test_a_missing_config_file_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path / "none.toml", "demo")
+
+
+def test_unknown_preset_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean demo"):
+        load_preset("dem", "demo")
+
+
+def test_the_registry_names_preset_label_key_and_number_of_domains():
+    config = resolve_config("dlpfc-151672")
+    assert config.preset == "dlpfc"
+    assert config.data.n_domains == 5
+    assert resolve_config("slide.h5ad").preset == "default"
+
+
+def test_a_preset_and_a_file_together_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="take one of them"):
+        resolve_config("demo", preset="demo", path=tmp_path / "x.toml")
+    with pytest.raises(ConfigError, match="no data set is named"):
+        resolve_config(None)
+
+
+def test_values_of_the_command_line_replace_only_what_is_given():
+    config = load_preset("demo", "demo").with_values("training", epochs=3, seeds=None)
+    assert config.training.epochs == 3
+    assert config.training.seeds == load_preset("demo", "demo").training.seeds
+    with pytest.raises(ConfigError, match="the command line: method is 'magic'"):
+        config.with_values(method="magic")
+    assert isinstance(config, FitConfig)
