@@ -1,0 +1,140 @@
+"""Raw counts to the matrix that texts and models see: one place for both packages.
+
+What enters is a validated slide (raw counts in `X`). What leaves is a smaller slide of the chosen genes, with the
+scaled values in `X` and the counts in `layers["counts"]`. Nothing is centred, so the matrix stays sparse. Sums run in
+one fixed order and ties go by gene order, so the result is the same on every machine and for every number of threads.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import scanpy as sc
+from anndata import AnnData
+from scipy import sparse
+
+from genesem_embed.datasets.fingerprint import labels
+from genesem_embed.errors import InputError
+
+TARGET_SUM = 1e4
+MAX_VALUE = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreprocessOptions:
+    """How counts become values; the defaults suit spot arrays."""
+
+    min_cells: int = 10
+    """Genes found in fewer spots are dropped first. The published code says 100 on every slide."""
+    n_hvg: int = 3000
+    """Highly variable genes to keep; where there are fewer genes, all are kept."""
+    hvg_flavor: Literal["seurat_v3", "seurat"] = "seurat_v3"
+    scaling: Literal["released", "log1p"] = "released"
+    """`released` is the published code's (no logarithm); `log1p` takes the logarithm before the genes are scaled."""
+
+
+def preprocess(slide: AnnData, options: PreprocessOptions, *, drop_unlabelled: str | None = None) -> AnnData:
+    """Return the kept spots and the chosen genes of `slide`, scaled as the published SemST code does.
+
+    Parameters
+    ----------
+    slide
+        Raw counts in `X`; left as it is.
+    options
+        Gene filter, choice of genes and scaling.
+    drop_unlabelled
+        Column of `obs`; spots without a label there are dropped before anything is counted.
+
+    Returns
+    -------
+    AnnData
+        `X` holds float32 values in CSR, `layers["counts"]` the raw counts of the same genes. A spot without counts in
+        the chosen genes is a row of zeros.
+
+    Raises
+    ------
+    InputError
+        No spot has a label, no gene is found in `min_cells` spots, or the choice of variable genes fails.
+    """
+    kept = slide if drop_unlabelled is None else slide[labels(slide, drop_unlabelled).notna()]
+    counts = sparse.csr_matrix(kept.X, dtype=np.float32)
+    genes = _frequent_genes(counts, options.min_cells)
+    genes = genes[_variable_genes(counts[:, genes], options)]
+    processed = kept[:, genes].copy()
+    chosen = counts[:, genes]
+    chosen.sort_indices()
+    processed.X = _scale(chosen, options)
+    processed.layers.clear()
+    processed.layers["counts"] = chosen
+    return processed
+
+
+def _frequent_genes(counts: sparse.csr_matrix, min_cells: int) -> npt.NDArray[np.intp]:
+    n_cells = np.bincount(counts.indices[counts.data > 0], minlength=counts.shape[1])
+    genes = np.flatnonzero(n_cells >= min_cells)
+    if not len(genes):
+        msg = (
+            f"no gene is found in at least {min_cells} of the {counts.shape[0]} spots; the most frequent one is in "
+            f"{n_cells.max(initial=0)}: set min_cells to at most that"
+        )
+        raise InputError(msg)
+    return genes
+
+
+def _variable_genes(counts: sparse.csr_matrix, options: PreprocessOptions) -> npt.NDArray[np.intp]:
+    """Return the positions of the `n_hvg` most variable genes, in gene order."""
+    if options.n_hvg >= counts.shape[1]:
+        return np.arange(counts.shape[1])
+    table, score = AnnData(X=counts.copy()), "variances_norm"
+    if options.hvg_flavor == "seurat":
+        table.X, score = _log_normalised(counts), "dispersions_norm"
+    try:
+        found = sc.pp.highly_variable_genes(table, flavor=options.hvg_flavor, n_top_genes=options.n_hvg, inplace=False)
+    except ValueError as error:
+        msg = (
+            f"the {options.hvg_flavor} choice of {options.n_hvg} among {counts.shape[1]} genes failed: {error}; "
+            "use the other hvg_flavor (seurat or seurat_v3), or an n_hvg of at least the number of genes"
+        )
+        raise InputError(msg) from error
+    # scanpy breaks ties by an unstable sort; rounding takes away what the order of sums adds.
+    ranked = np.round(found[score].fillna(-np.inf).to_numpy(dtype=float), 9)
+    return np.sort(np.argsort(-ranked, kind="stable")[: options.n_hvg])
+
+
+def _log_normalised(counts: sparse.csr_matrix) -> sparse.csr_matrix:
+    values = _divide_rows(counts, _row_sums(counts) / TARGET_SUM)
+    np.log1p(values.data, out=values.data)
+    return values
+
+
+def _scale(counts: sparse.csr_matrix, options: PreprocessOptions) -> sparse.csr_matrix:
+    """Return values of unit standard deviation per gene, clipped at 10: `scanpy.pp.scale(zero_center=False)`."""
+    values = _divide_rows(counts, _row_sums(counts) / TARGET_SUM)
+    if options.scaling == "log1p":
+        np.log1p(values.data, out=values.data)
+    values.data /= _deviations(values)[values.indices].astype(np.float32)
+    np.minimum(values.data, MAX_VALUE, out=values.data)
+    return values
+
+
+def _row_sums(counts: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+    spot = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    sums: npt.NDArray[np.float64] = np.bincount(spot, weights=counts.data, minlength=counts.shape[0]).astype(float)
+    return sums
+
+
+def _divide_rows(counts: sparse.csr_matrix, divisors: npt.NDArray[np.float64]) -> sparse.csr_matrix:
+    safe = np.where(divisors > 0, divisors, 1.0)
+    data = counts.data / np.repeat(safe, np.diff(counts.indptr))
+    return sparse.csr_matrix((data.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+
+
+def _deviations(values: sparse.csr_matrix) -> npt.NDArray[np.float64]:
+    n_spots, n_genes = values.shape
+    means = np.bincount(values.indices, weights=values.data, minlength=n_genes) / n_spots
+    squares = (values.data - means[values.indices]) ** 2
+    n_zeros = n_spots - np.bincount(values.indices, minlength=n_genes)
+    total = np.bincount(values.indices, weights=squares, minlength=n_genes) + n_zeros * means**2
+    deviations = np.sqrt(total / max(n_spots - 1, 1))
+    return np.where(deviations > 0, deviations, 1.0)
