@@ -1,0 +1,146 @@
+"""A finished fit as a folder: metrics, config, annotated slide, weights, figures and report.
+
+Everything is written into a sibling of the folder and moved into place at the end, so `--out` holds a whole result or
+the one from before, never half of one.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import tomli_w
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from genesem_train.errors import ConfigError
+from genesem_train.report import ReportInput, write_figures, write_html
+from genesem_train.report.facts import versions
+
+OWN_NAMES = {"metrics.json", "config.toml", "result.h5ad", "model.safetensors", "figures", "report.html", "tables"}
+
+
+def check_out(out: Path) -> None:
+    """Pass when `out` is free, empty, or an earlier result that may be replaced.
+
+    Raises
+    ------
+    ConfigError
+        When it is a file or holds anything that a fit did not write.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        msg = f"--out {out} is a file; expected a new folder or an earlier result; give another --out"
+        raise ConfigError(msg)
+    names = {entry.name for entry in out.iterdir()}
+    foreign = sorted(names - OWN_NAMES)
+    if names and (foreign or "metrics.json" not in names):
+        msg = (
+            f"--out {out} holds what no fit wrote ({', '.join((foreign or sorted(names))[:5])}); expected a new folder "
+            "or an earlier result; give another --out"
+        )
+        raise ConfigError(msg)
+
+
+@contextmanager
+def replaced_folder(out: Path) -> Iterator[Path]:
+    """Give a new folder beside `out` that takes its place when the block ends well, and vanishes when it does not."""
+    check_out(out)
+    out = out.resolve()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh, former = (out.with_name(f".{out.name}.{uuid.uuid4().hex[:12]}.{role}") for role in ("new", "old"))
+    fresh.mkdir()
+    try:
+        yield fresh
+        if out.exists():
+            out.rename(former)
+        fresh.rename(out)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(former, ignore_errors=True)
+
+
+def write_result(
+    out: Path, inputs: ReportInput, *, slide: ad.AnnData, weights: Mapping[int, Mapping[str, Tensor]]
+) -> Path:
+    """Write the whole result of a fit to `out` and return the path of its report.
+
+    Parameters
+    ----------
+    out
+        New, empty, or an earlier result, which is replaced.
+    slide
+        The spots that were fitted, in the order of `inputs`; its values are written as they are.
+    weights
+        State dict of each seed; empty for a method without weights, and then no file is written.
+
+    Raises
+    ------
+    ConfigError
+        When `out` holds anything that a fit did not write.
+    """
+    with replaced_folder(out) as folder:
+        write_metrics(folder / "metrics.json", inputs.metrics)
+        write_config(folder / "config.toml", inputs.config)
+        annotated(slide, inputs).write_h5ad(folder / "result.h5ad", compression="gzip")
+        if weights:
+            save_weights(folder / "model.safetensors", weights)
+        write_html(inputs, write_figures(inputs, folder / "figures"), folder / "report.html")
+    return out / "report.html"
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Write `metrics` as JSON at full precision; a number that is not finite is our mistake and fails."""
+    text = json.dumps(dict(metrics), indent=2, ensure_ascii=False, allow_nan=False, default=_plain_number)
+    path.write_text(f"{text}\n", "utf-8")
+
+
+def write_config(path: Path, config: Mapping[str, Any]) -> None:
+    """Write the resolved config as TOML under a comment with the versions that used it."""
+    used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    path.write_text(f"# resolved by {used}\n{tomli_w.dumps(dict(config))}", "utf-8")
+
+
+def annotated(slide: ad.AnnData, inputs: ReportInput) -> ad.AnnData:
+    """Return the slide with `obs["domain"]`, `obs["domain_confidence"]` and `obsm["X_genesem"]`; values are shared."""
+    result = ad.AnnData(X=slide.X, obs=slide.obs.copy(), var=slide.var.copy(), obsm=dict(slide.obsm))
+    result.uns.update(slide.uns)
+    names = [str(value) for value in np.unique(inputs.domains)]
+    result.obs["domain"] = pd.Categorical(inputs.domains.astype(str), categories=names)
+    if inputs.confidence is not None:
+        result.obs["domain_confidence"] = inputs.confidence.astype(np.float32)
+    result.obsm["X_genesem"] = np.asarray(inputs.latent, dtype=np.float32)
+    return result
+
+
+def save_weights(path: Path, weights: Mapping[int, Mapping[str, Tensor]]) -> None:
+    """Write the state dict of every seed as `seed-<n>/<name>` in one safetensors file."""
+    flat = {
+        f"seed-{seed}/{name}": tensor.detach().cpu().contiguous()
+        for seed, state in weights.items()
+        for name, tensor in state.items()
+    }
+    save_file(flat, path)
+
+
+def load_weights(path: Path) -> dict[int, dict[str, Tensor]]:
+    """Return the state dict of every seed from a file of `save_weights`."""
+    weights: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in load_file(path).items():
+        seed, _, rest = name.partition("/")
+        weights.setdefault(int(seed.removeprefix("seed-")), {})[rest] = tensor
+    return weights
+
+
+def _plain_number(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    msg = f"{type(value).__name__} has no place in metrics.json"
+    raise TypeError(msg)

@@ -1,0 +1,82 @@
+"""What the page says in words: the slide, the vectors used, the time taken, and how the numbers came about."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from genesem_train.report.inputs import ReportInput
+from genesem_train.report.scores import ahead
+
+PACKAGES = ("genesem-train", "genesem-embed", "torch", "numpy", "scipy", "scikit-learn", "scanpy", "anndata")
+TIMING = {"preprocess_s": "preprocessing (s)", "fit_s": "fit, all seeds (s)", "s_per_epoch": "one epoch (s)"}
+
+
+def slide_facts(inputs: ReportInput) -> dict[str, str]:
+    """Return the slide's facts, label by label."""
+    extent = np.ptp(inputs.coords, axis=0)
+    facts = {"slide": inputs.name, "spots": f"{len(inputs.coords):,}", "domains": str(len(np.unique(inputs.domains)))}
+    facts["extent (units of the coordinates)"] = f"{extent[0]:,.0f} x {extent[1]:,.0f}"
+    if inputs.annotation is not None:
+        labelled = int((inputs.annotation.codes >= 0).sum())
+        n_labels = len(inputs.annotation.remove_unused_categories().categories)
+        facts["labelled spots"] = f"{labelled:,} in {n_labels} labels"
+    return {**facts, **{name: str(value) for name, value in inputs.facts.items()}}
+
+
+def identity(inputs: ReportInput) -> dict[str, str]:
+    """Return which vectors were used and what the fit cost."""
+    metrics = inputs.metrics
+    shown = {"collection": metrics.get("collection") or "none: no language-model vectors were used"}
+    if metrics.get("space"):
+        shown["space"] = _one_line(metrics["space"])
+    timing = metrics.get("timing", {})
+    shown.update({label: f"{timing[name]:.3g}" for name, label in TIMING.items() if name in timing})
+    if metrics.get("peak_rss_mb"):
+        shown["peak memory (MB)"] = f"{metrics['peak_rss_mb']:,.0f}"
+    return {name: _one_line(value) for name, value in shown.items()}
+
+
+def notes(inputs: ReportInput) -> list[str]:
+    """Return how the numbers were obtained, in sentences a reader can hold against us."""
+    metrics, method = inputs.metrics, str(inputs.metrics.get("method", "the method"))
+    said = ["No label touched training, the choice of an epoch or stopping: every score is that of the last epoch."]
+    if metrics.get("baseline"):
+        said.append("The baselines ran on the same slide with the same number of domains and no language model.")
+    said += [
+        f"The simple baseline {name} is ahead of {method} on this slide (ARI {theirs:.1f} against {own:.1f})."
+        for name, theirs, own in ahead(metrics)
+    ]
+    if inputs.annotation is None:
+        said.append(
+            "The slide has no labels, so only label-free scores are given; they say how tidy domains are, "
+            "not whether they are right."
+        )
+    elif (inputs.annotation.codes < 0).any():
+        n_missing = int((inputs.annotation.codes < 0).sum())
+        said.append(f"{n_missing:,} spots have no label: they took part in training and are left out of the scores.")
+    if len(inputs.seed_domains) == 1:
+        said.append("One seed only: nothing is known about how much the result would vary with another.")
+    if metrics.get("oracle"):
+        said.append("The oracle score uses the labels to choose and cannot be reached without them; it is no result.")
+    return said
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computed the result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _one_line(value: object) -> str:
+    if isinstance(value, Mapping):
+        pairs: Mapping[Any, Any] = value
+        return ", ".join(f"{name} {item}" for name, item in pairs.items())
+    return str(value)

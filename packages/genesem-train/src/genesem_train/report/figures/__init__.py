@@ -1,0 +1,93 @@
+"""Every figure of a report: its file name, its words, when it is drawn and by what.
+
+A new figure is one entry in `FIGURES`; the page takes title and caption from here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from genesem_train.report.figures.canvas import plain_style, save
+from genesem_train.report.figures.domains import draw_domains
+from genesem_train.report.figures.latent import draw_latent
+from genesem_train.report.figures.seeds import draw_confidence, draw_seed_agreement, draw_seed_domains
+from genesem_train.report.figures.training import draw_losses, draw_modulation
+from genesem_train.report.inputs import ReportInput
+
+__all__ = ["FIGURES", "FigureSpec", "write_figures"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSpec:
+    """One figure: title and caption for the page, `wanted` says whether the fit has what it shows."""
+
+    title: str
+    caption: str
+    wanted: Callable[[ReportInput], bool]
+    draw: Callable[[ReportInput], Figure]
+
+
+FIGURES: dict[str, FigureSpec] = {
+    "domains": FigureSpec(
+        title="Domains",
+        caption="One colour is one domain in every panel: each labelling is matched one to one to the annotation (to "
+        "the method's own domains where there is none) by the number of spots they share.",
+        wanted=lambda inputs: True,
+        draw=draw_domains,
+    ),
+    "confidence": FigureSpec(
+        title="Confidence of the consensus",
+        caption="How many of the seeds put a spot into the domain that the consensus gives it. Low values mark borders "
+        "and regions that a single run would decide by chance.",
+        wanted=lambda inputs: inputs.confidence is not None and len(inputs.seed_domains) > 1,
+        draw=draw_confidence,
+    ),
+    "seed-domains": FigureSpec(
+        title="Domains of each seed",
+        caption="The same slide, the same settings, another random start; colours matched to the consensus.",
+        wanted=lambda inputs: len(inputs.seed_domains) > 1,
+        draw=draw_seed_domains,
+    ),
+    "seed-agreement": FigureSpec(
+        title="Agreement of the seeds",
+        caption="Adjusted Rand index (x 100) between the domains of every two seeds, and with the consensus; no "
+        "annotation is involved.",
+        wanted=lambda inputs: len(inputs.seed_domains) > 1,
+        draw=draw_seed_agreement,
+    ),
+    "latent": FigureSpec(
+        title="Latent space",
+        caption="UMAP of the latent (seeded; at most 10,000 spots, drawn at random). Distances between far groups mean "
+        "little in a UMAP.",
+        wanted=lambda inputs: len(inputs.latent) > 3,
+        draw=draw_latent,
+    ),
+    "modulation": FigureSpec(
+        title="What the semantics do",
+        caption="Scale and shift that the language-model vectors put on the latent, over all spots and dimensions. A "
+        "scale near 1 and a shift near 0 leave the latent as the expression made it. Dashed: the mean.",
+        wanted=lambda inputs: inputs.alpha is not None or inputs.beta is not None,
+        draw=draw_modulation,
+    ),
+    "losses": FigureSpec(
+        title="Training",
+        caption="Every loss term over the epochs, one line a seed. The result is that of the last epoch.",
+        wanted=lambda inputs: any(inputs.losses.values()),
+        draw=draw_losses,
+    ),
+}
+
+
+def write_figures(inputs: ReportInput, folder: Path) -> list[Path]:
+    """Write every figure that the fit has the values for as `folder`/NAME.png, and return their paths in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    with plain_style():
+        for name, spec in FIGURES.items():
+            if spec.wanted(inputs):
+                path = folder / f"{name}.png"
+                save(spec.draw(inputs), path)
+                paths.append(path)
+    return paths

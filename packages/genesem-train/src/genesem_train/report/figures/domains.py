@@ -1,0 +1,39 @@
+"""Domains beside the annotation and every baseline, one colour for one domain throughout."""
+
+import numpy as np
+from jaxtyping import Int
+from matplotlib.figure import Figure
+
+from genesem_train.report.figures.slide_map import domain_maps
+from genesem_train.report.inputs import ReportInput
+from genesem_train.report.palette import annotation_codes, code_names, match_codes
+
+
+def reference_codes(inputs: ReportInput) -> tuple[Int[np.ndarray, " spot"], list[str]]:
+    """Return what the colours stand for: the annotation where there is one, else the domains themselves."""
+    if inputs.annotation is not None and (inputs.annotation.codes >= 0).any():
+        return annotation_codes(inputs.annotation)
+    values, codes = np.unique(inputs.domains, return_inverse=True)
+    return codes.astype(np.int64), [f"domain {value}" for value in values]
+
+
+def consensus_codes(inputs: ReportInput) -> tuple[Int[np.ndarray, " spot"], list[str]]:
+    """Return the domains in the colours of the reference, and the reference's names."""
+    reference, names = reference_codes(inputs)
+    return match_codes(reference, inputs.domains, len(names)), names
+
+
+def method_title(inputs: ReportInput) -> str:
+    """Return how the method's own panel is called."""
+    method = str(inputs.metrics.get("method", "domains"))
+    return f"{method}, consensus of {len(inputs.seed_domains)} seeds" if len(inputs.seed_domains) > 1 else method
+
+
+def draw_domains(inputs: ReportInput) -> Figure:
+    """Return the maps of annotation (where there is one), domains and baselines."""
+    reference, names = reference_codes(inputs)
+    panels = {"annotation": reference} if inputs.annotation is not None else {}
+    panels[method_title(inputs)] = match_codes(reference, inputs.domains, len(names))
+    for baseline, domains in inputs.baselines.items():
+        panels[f"baseline {baseline}"] = match_codes(reference, domains, len(names))
+    return domain_maps(inputs.coords, panels, code_names(names, list(panels.values())))

@@ -1,0 +1,63 @@
+"""`metrics.json` as the rows of one table: the method, its consensus, the baselines, an oracle only if there is one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCORES: dict[str, tuple[str, str, int]] = {
+    "ari": ("ARI", "adjusted Rand index x 100; 0 is chance, 100 is equal", 1),
+    "nmi": ("NMI", "normalised mutual information x 100", 1),
+    "acc": ("ACC", "accuracy x 100 after the best one-to-one matching of domains to labels", 1),
+    "f1_macro": ("F1 macro", "mean F1 over the labels x 100, after the same matching", 1),
+    "f1_weighted": ("F1 weighted", "F1 weighted by label size x 100, after the same matching", 1),
+    "silhouette": ("silhouette", "of the domains in the latent, -1 to 1, higher is better; no labels needed", 3),
+    "chaos": ("CHAOS", "mean distance to the nearest spot of the same domain, lower is smoother; no labels needed", 3),
+    "pas": (
+        "PAS",
+        "share of spots whose neighbours mostly lie in other domains, lower is smoother; no labels needed",
+        3,
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreTable:
+    """Column names with their meaning, and rows of a name, a kind and one text a column."""
+
+    columns: list[tuple[str, str]]
+    rows: list[tuple[str, str, list[str]]]
+
+
+def score_table(metrics: Mapping[str, Any]) -> ScoreTable:
+    """Return the table of all scores that `metrics` holds; a score that is not there is an empty cell."""
+    method = str(metrics.get("method", "this fit"))
+    seeds = metrics.get("seeds") or []
+    groups: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]] = []
+    if len(seeds) > 1:
+        groups.append((f"{method}, mean ± sd of {len(seeds)} seeds", "method", metrics["mean"], metrics.get("sd", {})))
+    if metrics.get("consensus"):
+        groups.append((f"{method}, consensus", "method", metrics["consensus"], {}))
+    groups += [(f"baseline {name}", "baseline", scores, {}) for name, scores in metrics.get("baseline", {}).items()]
+    groups += [(f"{method}, seed {scores['seed']}", "seed", scores, {}) for scores in seeds]
+    if metrics.get("oracle"):
+        groups.append((f"oracle: {metrics['oracle'].get('note', 'uses the labels')}", "oracle", metrics["oracle"], {}))
+    used = [name for name in SCORES if any(name in scores for _, _, scores, _ in groups)]
+    rows = [(name, kind, [_cell(c, scores, spread) for c in used]) for name, kind, scores, spread in groups]
+    return ScoreTable(columns=[SCORES[name][:2] for name in used], rows=[row for row in rows if any(row[2])])
+
+
+def ahead(metrics: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Return the baselines whose ARI is above the method's mean: name, their ARI, the method's."""
+    own = metrics.get("mean", {}).get("ari")
+    if own is None:
+        return []
+    found = [(name, scores.get("ari")) for name, scores in metrics.get("baseline", {}).items()]
+    return [(name, ari, own) for name, ari in found if ari is not None and ari > own]
+
+
+def _cell(name: str, scores: Mapping[str, Any], spread: Mapping[str, Any]) -> str:
+    if name not in scores:
+        return ""
+    digits = SCORES[name][2]
+    text = f"{scores[name]:.{digits}f}"
+    return f"{text} ± {spread[name]:.{digits}f}" if name in spread else text

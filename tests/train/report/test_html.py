@@ -1,0 +1,51 @@
+import dataclasses
+
+import pytest
+
+from genesem_train.report import write_figures, write_html
+
+OFFLINE = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+
+
+@pytest.fixture(params=[{}, {"n_seeds": 1, "labelled": False, "semantics": False}], ids=["whole", "bare"])
+def report(request, report_inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr("genesem_train.report.figures.latent.umap_points", lambda latent: latent[:, :2])
+    inputs = dataclasses.replace(report_inputs(300, **request.param), name="a <slide> & more")
+    figures = write_figures(inputs, tmp_path / "figures")
+    return write_html(inputs, figures, tmp_path / "report.html"), figures
+
+
+def test_the_page_carries_everything_itself(report):
+    page = report[0].read_text("utf-8")
+    assert "<script" not in page
+    assert "://" not in page
+    assert "a &lt;slide&gt; &amp; more" in page
+    assert page.count("data:image/png;base64,") == len(report[1])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1200, 380], ids=["desk", "phone"])
+def test_chromium_shows_every_figure_offline(report, chromium, width):
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    page_path, figures = report
+    fetched, complaints = [], []
+    with sync_api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=list(OFFLINE))
+        context = browser.new_context(viewport={"width": width, "height": 900})
+        context.set_offline(True)
+        page = context.new_page()
+        page.on("request", lambda request: fetched.append(request.url))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(page_path.as_uri())
+        sizes = page.eval_on_selector_all("img", "all => all.map(i => [i.complete, i.naturalWidth, i.naturalHeight])")
+        overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        browser.close()
+    assert len(sizes) == len(figures)
+    assert all(done and wide > 100 and high > 100 for done, wide, high in sizes)
+    assert [url for url in fetched if not url.startswith("data:")] == [page_path.as_uri()]
+    assert complaints == []
+    assert overflow <= 0

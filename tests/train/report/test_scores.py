@@ -1,0 +1,46 @@
+from genesem_train.report.facts import identity, notes, slide_facts
+from genesem_train.report.scores import ahead, score_table
+
+
+def names(metrics):
+    return [name for name, _, _ in score_table(metrics).rows]
+
+
+def test_the_headline_the_consensus_and_the_baseline_stand_together(report_inputs):
+    table = score_table(report_inputs(300).metrics)
+    assert [name for name, _, _ in table.rows[:3]] == [
+        "semst, mean ± sd of 3 seeds",
+        "semst, consensus",
+        "baseline smooth-pca",
+    ]
+    assert table.rows[0][2][0] == "61.2 ± 2.0"
+    assert table.rows[2][2][0] == "75.3"
+    assert [name for name, _ in table.columns] == ["ARI", "NMI", "ACC", "F1 macro", "F1 weighted"]
+
+
+def test_an_oracle_is_shown_only_when_given_and_is_named_so(report_inputs):
+    metrics = report_inputs(300).metrics
+    assert not any("oracle" in name for name in names(metrics))
+    assert names(metrics | {"oracle": {"ari": 80.0, "note": "best epoch by labels"}})[-1] == (
+        "oracle: best epoch by labels"
+    )
+
+
+def test_without_labels_the_label_free_scores_are_shown(report_inputs):
+    table = score_table(report_inputs(300, labelled=False).metrics)
+    assert [name for name, _ in table.columns] == ["silhouette", "CHAOS", "PAS"]
+
+
+def test_a_baseline_that_wins_is_said_to_win(report_inputs):
+    inputs = report_inputs(300)
+    assert ahead(inputs.metrics) == [("smooth-pca", 75.3, 61.2)]
+    assert any("smooth-pca is ahead of semst" in note for note in notes(inputs))
+
+
+def test_notes_say_what_is_not_known(report_inputs):
+    bare = report_inputs(300, n_seeds=1, labelled=False, semantics=False)
+    said = " ".join(notes(bare))
+    assert "One seed only" in said
+    assert "no labels" in said
+    assert identity(bare)["collection"].startswith("none")
+    assert slide_facts(bare)["spots"] == "300"
