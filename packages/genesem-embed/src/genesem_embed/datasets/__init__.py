@@ -1,0 +1,72 @@
+"""Slides: the registry, downloads, readers, checks, the demo and preprocessing.
+
+The sibling package imports this module and `genesem_embed.store`, no other. Names are loaded when first used, so that
+listing data sets does not wait for scanpy.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from genesem_embed.datasets.registry import Dataset, RemoteFile, find_dataset, is_registered, list_datasets
+from genesem_embed.errors import GenesemError
+from genesem_embed.folders import data_dir as default_data_dir
+
+if TYPE_CHECKING:
+    from genesem_embed.datasets.checks import check_slide
+    from genesem_embed.datasets.fetch import fetch_dataset
+    from genesem_embed.datasets.fingerprint import fingerprint, labels
+    from genesem_embed.datasets.preprocess import PreprocessOptions, preprocess
+    from genesem_embed.datasets.read import load_slide
+    from genesem_embed.datasets.top_genes import SpotGenes, spot_genes
+
+_LAZY = {
+    "PreprocessOptions": "preprocess",
+    "SpotGenes": "top_genes",
+    "check_slide": "checks",
+    "fetch_dataset": "fetch",
+    "fingerprint": "fingerprint",
+    "labels": "fingerprint",
+    "load_slide": "read",
+    "preprocess": "preprocess",
+    "spot_genes": "top_genes",
+}
+
+__all__ = [
+    "Dataset",
+    "GenesemError",
+    "PreprocessOptions",
+    "RemoteFile",
+    "SpotGenes",
+    "check_slide",
+    "default_data_dir",
+    "fetch_dataset",
+    "find_dataset",
+    "fingerprint",
+    "is_registered",
+    "labels",
+    "list_datasets",
+    "load_slide",
+    "preprocess",
+    "spot_genes",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _LAZY:
+        return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+class _Package(ModuleType):
+    """Keeps a function that is called like its module from being hidden by it once the module is imported."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if isinstance(value, ModuleType) and name in _LAZY:
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
