@@ -10,8 +10,11 @@ from jinja2 import Environment, StrictUndefined
 
 from genesem_train.report.facts import identity, notes, slide_facts, versions
 from genesem_train.report.figures import FIGURES
+from genesem_train.report.figures.canvas import DPI
 from genesem_train.report.inputs import ReportInput
 from genesem_train.report.scores import score_table
+
+CSS_DPI = 96
 
 
 def write_html(inputs: ReportInput, figures: Sequence[Path], path: Path) -> Path:
@@ -38,12 +41,16 @@ def _data(name: str) -> str:
     return (resources.files("genesem_train.report") / name).read_text("utf-8")
 
 
-def _figure(path: Path) -> dict[str, str]:
+def _figure(path: Path) -> dict[str, str | int]:
     known = FIGURES.get(path.stem)
-    image = base64.b64encode(path.read_bytes()).decode("ascii")
+    content = path.read_bytes()
+    # bytes 16 to 20 of a PNG are its width; shown at the size it was designed for, all figures have one type size
+    width = int.from_bytes(content[16:20], "big") * CSS_DPI // DPI
+    image = base64.b64encode(content).decode("ascii")
     return {
         "name": path.stem,
         "title": known.title if known else path.stem,
         "caption": known.caption if known else "",
+        "width": width,
         "source": f"data:image/png;base64,{image}",
     }

@@ -15,10 +15,10 @@ from scipy.spatial import KDTree
 from genesem_train.report.figures.canvas import inch_axes, legend_below, legend_shape, new_figure
 from genesem_train.report.palette import MISSING, colours
 
-MAX_COLUMNS = 4
 GAP = 0.22
 TITLE = 0.26
 MARGIN = 0.12
+DENSE_POINTS = 2.5
 SPACING_SAMPLE = 4000
 
 
@@ -46,12 +46,17 @@ def spot_spacing(coords: Real[np.ndarray, "spot 2"]) -> float:
     return spacing if spacing > 0 else float(np.ptp(coords, axis=0).max()) / max(1.0, len(coords) ** 0.5) or 1.0
 
 
+def panel_columns(n_panels: int) -> int:
+    """Return how many maps stand side by side: few enough to be read at the width of a page."""
+    return 2 if n_panels == 4 else min(3, n_panels)
+
+
 def map_size(coords: Real[np.ndarray, "spot 2"], n_panels: int) -> MapSize:
     """Return the panel size that suits the shape of the slide and the number of panels."""
     spacing = spot_spacing(coords)
     corner = coords.min(axis=0) - spacing
     extent = np.ptp(coords, axis=0) + 2 * spacing
-    width = 4.4 if n_panels <= 2 else 3.2
+    width = 4.4 if panel_columns(n_panels) <= 2 else 3.3
     height = width * extent[1] / extent[0]
     # a very tall or very flat slide keeps its shape in a panel of bearable size
     shrink = min(1.0, 6.0 / height)
@@ -66,6 +71,7 @@ def draw_map(
     axes: Axes, coords: Real[np.ndarray, "spot 2"], values: np.ndarray, size: MapSize, *, cmap: str | None = None
 ) -> None:
     """Draw one dot a spot, as pixels rather than shapes so that a million spots stay quick."""
+    dense = size.spot < DENSE_POINTS
     axes.scatter(
         coords[:, 0],
         coords[:, 1],
@@ -73,8 +79,10 @@ def draw_map(
         cmap=cmap,
         vmin=0 if cmap else None,
         vmax=1 if cmap else None,
-        s=(0.96 * size.spot) ** 2,
-        marker="o" if size.spot > 1.2 else "s",
+        # dots near the size of a pixel overlap a little and keep their true place, or the pixel grid shows as bands
+        s=((1.3 if dense else 0.96) * size.spot) ** 2,
+        snap=not dense,
+        marker="s" if dense else "o",
         linewidths=0,
         rasterized=True,
     )
@@ -89,7 +97,7 @@ def domain_maps(
 ) -> Figure:
     """Return a figure with one map a panel, codes to colours by `names`, and one legend for all."""
     size = map_size(coords, len(panels))
-    columns = min(MAX_COLUMNS, len(panels))
+    columns = panel_columns(len(panels))
     rows = -(-len(panels) // columns)
     width = max(4.0, columns * size.width + (columns - 1) * GAP + 2 * MARGIN)
     legend_columns, legend_height = legend_shape(names, width - 2 * MARGIN)
