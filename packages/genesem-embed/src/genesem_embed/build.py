@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from anndata import AnnData
 
-from genesem_embed.datasets import fingerprint, load_slide
+from genesem_embed.datasets import fingerprint
 from genesem_embed.encoders.model import Model
 from genesem_embed.encoders.protocol import Encoder
 from genesem_embed.errors import InterruptedBuildError

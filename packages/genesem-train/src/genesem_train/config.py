@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, Union, get_args, get_origin
 
 import tomli_w
 
+from genesem_embed.datasets import find_dataset, is_registered
 from genesem_train.errors import ConfigError
 
 Method = Literal["semst", "smooth-pca", "pca"]
@@ -200,6 +201,29 @@ def load_config(path: Path, dataset: str | None) -> FitConfig:
         msg = f"{path} names no dataset; add --dataset NAME or FILE.h5ad"
         raise ConfigError(msg)
     return FitConfig.from_mapping(values, where=str(path))
+
+
+def resolve_config(dataset: str | None, *, preset: str | None = None, path: Path | None = None) -> FitConfig:
+    """Return the config file's settings, or the preset's: the named one, the data set's own, or ``default``.
+
+    Raises
+    ------
+    ConfigError
+        When both a preset and a file are given, or no data set is named.
+    """
+    if path is not None and preset is not None:
+        msg = "--preset and --config both give complete settings; take one of them"
+        raise ConfigError(msg)
+    if path is not None:
+        return load_config(path, dataset)
+    if dataset is None:
+        msg = "no data set is named; add --dataset NAME or FILE.h5ad (genesem-embed datasets list shows the names)"
+        raise ConfigError(msg)
+    entry = find_dataset(dataset) if is_registered(dataset) else None
+    config = load_preset(preset or (entry.preset if entry and entry.preset else "default"), dataset)
+    if entry is None:
+        return config
+    return config.with_values("data", label_key=entry.label_key, n_domains=entry.n_domains)
 
 
 def _build(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (any of the classes above)

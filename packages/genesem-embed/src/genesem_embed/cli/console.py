@@ -45,6 +45,28 @@ def say(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
     typer.echo(json.dumps(result, indent=2, default=str) if as_json else "\n".join(lines))
 
 
+def columns(head: list[str], rows: list[list[Any]]) -> list[str]:
+    """Return a table as lines: as wide as its widest cells, nothing cut off, one row a line."""
+    if not rows:
+        return []
+    cells = [head, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "",
+        *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells),
+    ]
+
+
+def size(n_bytes: int) -> str:
+    """Return a number of bytes as a reader writes it: 1.2 MiB."""
+    value, unit = float(n_bytes), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+
+
 def _os_problem(error: OSError) -> str:
     where = f" ({error.filename})" if error.filename else ""
     return f"{error.strerror or error}{where}; nothing half-written was published. Free the cause and run again"

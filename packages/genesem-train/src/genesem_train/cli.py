@@ -1,0 +1,94 @@
+"""The `genesem-train` command: arguments in, one library call, results to stdout, exit code out."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from genesem_embed.datasets import GenesemError
+from genesem_train import __version__
+from genesem_train.progress import FitProgress
+
+if TYPE_CHECKING:
+    from genesem_train.config import FitConfig
+
+
+class OneLineErrors(TyperGroup):
+    """A command group that turns a problem into one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (click's own signature)
+        """Run the command; with ``--debug`` let the traceback through."""
+        try:
+            return super().invoke(ctx)
+        except (GenesemError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Train spatial models on stored language-model vectors; no language model is loaded.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"genesem-train {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a problem.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take the options that come before a sub-command."""
+
+
+@app.command(epilog="Example: `genesem-train fit --dataset slide.h5ad --store vectors --n-domains 7 --out results/slide`")
+def fit(
+    dataset: Annotated[str | None, typer.Option(help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")] = None,
+    store: Annotated[str | None, typer.Option(help="Path or URL of the store. [default: $GENESEM_STORE, else data/store in a checkout]")] = None,
+    preset: Annotated[str | None, typer.Option(help="Complete settings by name. [default: the data set's own, else default]")] = None,
+    config: Annotated[Path | None, typer.Option(help="Complete settings in a TOML file, such as a result's config.toml.")] = None,
+    method: Annotated[str | None, typer.Option(help="semst, smooth-pca or pca.")] = None,
+    fusion: Annotated[str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")] = None,
+    semantics: Annotated[str | None, typer.Option(help="Where vectors come from: store, random, none.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="Recipe of the collection.")] = None,
+    space: Annotated[str | None, typer.Option(help="First characters of the space id, where several fit.")] = None,
+    collection: Annotated[str | None, typer.Option(help="First characters of the collection digest, where several fit.")] = None,
+    top_genes: Annotated[int | None, typer.Option(min=1, help="Genes per spot of the collection.")] = None,
+    n_domains: Annotated[int | None, typer.Option(min=2, help="Domains to find. [default: as many as there are labels]")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated seeds, e.g. 0,1,2.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the last one is the result.")] = None,
+    label_key: Annotated[str | None, typer.Option(help="Column of obs with the annotation; used for scoring only.")] = None,
+    counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
+    gene_symbols: Annotated[str | None, typer.Option(help="Column of var that holds gene symbols.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the result. [default: results/NAME]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of text.")] = False,
+) -> None:
+    """Find the spatial domains of a slide, score them against the annotation if there is one, and write a report."""
+    from genesem_train.config import resolve_config
+    from genesem_train.run import run_fit
+
+    settings = resolve_config(dataset, preset=preset, path=config)
+    settings = settings.with_values(method=method, counts_layer=counts_layer, gene_symbols=gene_symbols)
+    settings = settings.with_values("data", label_key=label_key, n_domains=n_domains)
+    settings = settings.with_values("model", fusion=fusion)
+    settings = settings.with_values("training", seeds=_numbers(seeds), epochs=epochs, device=device)
+    settings = settings.with_values(
+        "semantics", kind=semantics, recipe=recipe, space=space, collection=collection, top_genes=top_genes
+    )
+    with FitProgress() as progress:
+        result = run_fit(settings, store_place=store, out=out, on_epoch=progress.epoch)
+    typer.echo(json.dumps(result.metrics, indent=2) if as_json else "\n".join(_summary(result)))
