@@ -1,0 +1,190 @@
+"""Two-dimensional arrays as Zarr v3: one uncompressed shard each, cut into chunks of rows that carry a crc32c.
+
+The shard is written here rather than through zarr-python, so that one pass writes, hashes and checksums the
+bytes and ends in an fsync, and read here so that only the rows asked for are touched and every chunk is checked on the
+way. Only this one arrangement is accepted, which leaves a stranger's file no codec to choose. Any Zarr v3 reader opens
+the result.
+"""
+
+import os
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Any, NoReturn
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+
+from genesem_embed.errors import IntegrityError
+from genesem_embed.store.canonical import canonical_json, parse_json
+from genesem_embed.store.disk import Written, write_file
+
+METADATA = "zarr.json"
+SHARD = "c/0/0"
+MAX_CHUNK_BYTES = 64 * 2**20
+MAX_METADATA_BYTES = 16_384
+
+# The CRC-32C of any bytes followed by their own CRC-32C (little-endian) is this constant.
+_CRC_OF_CHECKED = 0x48674BC7
+_CRC_BYTES = 4
+
+Array = npt.NDArray[Any]
+
+
+def array_metadata(shape: tuple[int, int], dtype: np.dtype[Any], chunk_rows: int) -> dict[str, Any]:
+    """Return the content of an array's ``zarr.json``."""
+    rows, columns = shape
+    plain = [{"name": "bytes", "configuration": {"endian": "little"}}, {"name": "crc32c"}]
+    sharding = {
+        "chunk_shape": [chunk_rows, columns],
+        "codecs": plain,
+        "index_codecs": plain,
+        "index_location": "end",
+    }
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [rows, columns],
+        "data_type": dtype.name,
+        "chunk_grid": {
+            "name": "regular",
+            "configuration": {"chunk_shape": [-(-rows // chunk_rows) * chunk_rows, columns]},
+        },
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": 0 if dtype.kind == "u" else 0.0,
+        "codecs": [{"name": "sharding_indexed", "configuration": sharding}],
+        "attributes": {},
+    }
+
+
+def write_array(folder: Path, array: Array, chunk_rows: int) -> dict[str, Written]:
+    """Write `array` as the Zarr array `folder` and return its files, by path within it."""
+    chunk_rows = min(chunk_rows, len(array))
+    metadata = canonical_json(array_metadata(array.shape, array.dtype, chunk_rows))
+    (folder / SHARD).parent.mkdir(parents=True)
+    return {
+        METADATA: write_file(folder / METADATA, [metadata]),
+        SHARD: write_file(folder / SHARD, _shard(array, chunk_rows)),
+    }
+
+
+def _shard(array: Array, chunk_rows: int) -> Iterator[bytes]:
+    """Yield the chunks, each with its checksum, the last one filled up with zeros, then the index of them all."""
+    size = chunk_rows * array.shape[1] * array.itemsize
+    n_chunks = -(-len(array) // chunk_rows)
+    little = array.dtype.newbyteorder("<")
+    for chunk in range(n_chunks):
+        rows = array[chunk * chunk_rows : (chunk + 1) * chunk_rows]
+        yield _with_crc(rows.astype(little, copy=False).tobytes().ljust(size, b"\0"))
+    yield _with_crc(_shard_index(n_chunks, size))
+
+
+def _shard_index(n_chunks: int, size: int) -> bytes:
+    length = size + _CRC_BYTES
+    entries = np.stack([np.arange(n_chunks) * length, np.full(n_chunks, length)], axis=1)
+    return entries.astype("<u8").tobytes()
+
+
+def _with_crc(data: bytes) -> bytes:
+    checksum: int = google_crc32c.value(data)
+    return data + checksum.to_bytes(_CRC_BYTES, "little")
+
+
+class StoredArray:
+    """One array on disk, read by rows; nothing is read before it is asked for, and every chunk read is checked."""
+
+    def __init__(self, folder: Path, shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+        self.folder = folder
+        self.shape = shape
+        self.dtype = dtype.newbyteorder("<")
+        self._chunk_rows = 0
+
+    @property
+    def chunk_rows(self) -> int:
+        """Rows of a chunk, read once from the metadata, all of which is checked on that occasion."""
+        if not self._chunk_rows:
+            self._chunk_rows = self._open()
+        return self._chunk_rows
+
+    def read(self) -> Array:
+        """Return the whole array."""
+        out = np.empty(self.shape, self.dtype)
+        everything = np.arange(self.shape[0])
+        self.gather(everything, out, everything)
+        return out
+
+    def read_row(self, row: int) -> Array:
+        """Return one row."""
+        out = np.empty((1, self.shape[1]), self.dtype)
+        self.gather(np.array([row]), out, np.array([0]))
+        row_vector: Array = out[0]
+        return row_vector
+
+    def gather(self, rows: npt.NDArray[np.intp], out: Array, positions: npt.NDArray[np.intp]) -> None:
+        """Put row ``rows[i]``, in ascending order, at ``out[positions[i]]``."""
+        if not len(rows):
+            return
+        chunks, within = np.divmod(rows, self.chunk_rows)
+        starts = np.flatnonzero(np.diff(chunks, prepend=-1))
+        ends = np.append(starts[1:], len(rows))
+        with self._file(SHARD) as shard:
+            for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+                chunk = self._chunk(shard.fileno(), int(chunks[start]))
+                out[positions[start:end]] = chunk[within[start:end]]
+
+    def _chunk(self, descriptor: int, number: int) -> Array:
+        size = self._chunk_bytes(self.chunk_rows)
+        data = os.pread(descriptor, size, number * size)
+        if len(data) != size or google_crc32c.value(data) != _CRC_OF_CHECKED:
+            self._refuse(SHARD, f"chunk {number} is damaged ({len(data)} of {size} bytes, or another crc32c)")
+        values = np.frombuffer(memoryview(data)[:-_CRC_BYTES], self.dtype)
+        return values.reshape(self.chunk_rows, self.shape[1])
+
+    def _open(self) -> int:
+        with self._file(METADATA) as file:
+            data = file.read(MAX_METADATA_BYTES + 1)
+        if len(data) > MAX_METADATA_BYTES:
+            self._refuse(METADATA, f"has more than {MAX_METADATA_BYTES} bytes")
+        metadata = parse_json(data, str(self.folder / METADATA))
+        chunk_rows = _declared_chunk_rows(metadata)
+        if not 1 <= chunk_rows <= self.shape[0] or self._chunk_bytes(chunk_rows) > MAX_CHUNK_BYTES:
+            self._refuse(METADATA, f"declares chunks of {chunk_rows} rows for {self.shape[0]} rows")
+        if metadata != array_metadata(self.shape, self.dtype, chunk_rows):
+            self._refuse(METADATA, f"is not that of an uncompressed {self.dtype.name} array of shape {self.shape}")
+        self._check_shard(chunk_rows)
+        return chunk_rows
+
+    def _check_shard(self, chunk_rows: int) -> None:
+        """Refuse a shard of another size, or whose index does not point at the chunks in order."""
+        n_chunks = -(-self.shape[0] // chunk_rows)
+        index = _with_crc(_shard_index(n_chunks, self._chunk_bytes(chunk_rows) - _CRC_BYTES))
+        end = n_chunks * self._chunk_bytes(chunk_rows)
+        with self._file(SHARD) as shard:
+            size = os.fstat(shard.fileno()).st_size
+            if size != end + len(index):
+                self._refuse(SHARD, f"has {size} bytes; expected {end + len(index)}")
+            if os.pread(shard.fileno(), len(index), end) != index:
+                self._refuse(SHARD, "has an index that does not point at its chunks in order")
+
+    def _chunk_bytes(self, chunk_rows: int) -> int:
+        return chunk_rows * self.shape[1] * self.dtype.itemsize + _CRC_BYTES
+
+    def _file(self, name: str) -> FileIO:
+        try:
+            return FileIO(self.folder / name)
+        except FileNotFoundError:
+            self._refuse(name, "is missing")
+
+    def _refuse(self, name: str, problem: str) -> NoReturn:
+        msg = f"{self.folder / name} {problem}; the segment cannot be used: run genesem-embed verify for the extent"
+        raise IntegrityError(msg)
+
+
+def _declared_chunk_rows(metadata: dict[str, Any]) -> int:
+    """Return the rows of a chunk as a stranger's metadata declares them, 0 when it does not."""
+    try:
+        rows = metadata["codecs"][0]["configuration"]["chunk_shape"][0]
+    except (KeyError, IndexError, TypeError):
+        return 0
+    return rows if isinstance(rows, int) and not isinstance(rows, bool) else 0
