@@ -1,0 +1,81 @@
+"""Latent to domains, and several labellings to one.
+
+What enters is a latent or a list of labellings; what leaves is one whole number per spot, 0 for the largest domain.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy import sparse
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+
+from genesem_train.graphs import nearest_spots
+
+STARTS = 10
+CONSENSUS_STARTS = 50
+
+
+def kmeans_domains(latent: Float[np.ndarray, "spot dim"], n_domains: int, seed: int) -> Int[np.ndarray, " spot"]:
+    """Return the domains that k-means finds in a latent, the best of 10 starts."""
+    means = KMeans(n_domains, n_init=STARTS, random_state=seed)
+    return by_size(means.fit_predict(np.asarray(latent, dtype=np.float64)))
+
+
+def consensus(
+    labellings: Sequence[Int[np.ndarray, " spot"]], n_domains: int
+) -> tuple[Int[np.ndarray, " spot"], Float[np.ndarray, " spot"]]:
+    """Return the domains that agree best with all labellings, and how many of these agree in each spot.
+
+    Every spot becomes the row of its labels, one-hot; two rows have as many ones in common as labellings put both spots
+    together, so k-means on the rows clusters by co-association (Topchy, Jain and Punch 2005) without the matrix of all
+    pairs. Spots with equal rows count as one with a weight: the cost grows linearly with spots, and no order of
+    labellings or names of labels matters.
+
+    Returns
+    -------
+    tuple
+        Domains, and per spot the share of labellings that agree with them after one-to-one matching, 0 to 1.
+    """
+    if len(labellings) == 1:
+        return by_size(labellings[0]), np.ones(len(labellings[0]))
+    stacked = np.stack([np.unique(labelling, return_inverse=True)[1] for labelling in labellings], axis=1)
+    profiles, spot_profile, weights = np.unique(stacked, axis=0, return_inverse=True, return_counts=True)
+    rows = np.concatenate([np.eye(column.max() + 1)[column] for column in profiles.T], axis=1)
+    means = KMeans(n_domains, n_init=CONSENSUS_STARTS, random_state=0).fit(rows, sample_weight=weights)
+    domains = by_size(means.labels_[spot_profile.ravel()])
+    agreeing = [match_labels(labelling, domains) == domains for labelling in stacked.T]
+    return domains, np.mean(agreeing, axis=0)
+
+
+def match_labels(labels: Int[np.ndarray, " spot"], reference: Int[np.ndarray, " spot"]) -> Int[np.ndarray, " spot"]:
+    """Return `labels` renamed to those of `reference`, one to one, so that most spots agree; -1 where none is left."""
+    names, rows = np.unique(labels, return_inverse=True)
+    targets, columns = np.unique(reference, return_inverse=True)
+    shared = sparse.coo_matrix((np.ones(len(labels)), (rows, columns)), shape=(len(names), len(targets))).toarray()
+    chosen, matched = linear_sum_assignment(shared, maximize=True)
+    renamed = np.full(len(names), -1)
+    renamed[chosen] = targets[matched]
+    return renamed[rows]
+
+
+def vote_smooth(
+    domains: Int[np.ndarray, " spot"], coords: Float[np.ndarray, "spot 2"], k: int
+) -> Int[np.ndarray, " spot"]:
+    """Return the most frequent domain among each spot's `k` nearest; the spot's own wins a tie it is part of."""
+    neighbours = nearest_spots(coords, min(k, len(coords) - 1))
+    n_spots, n_labels = len(domains), int(domains.max()) + 1
+    spot = np.repeat(np.arange(n_spots), neighbours.shape[1])
+    votes = np.bincount(spot * n_labels + domains[neighbours.ravel()], minlength=n_spots * n_labels)
+    votes = 2 * votes.reshape(n_spots, n_labels)
+    votes[np.arange(n_spots), domains] += 1
+    return votes.argmax(axis=1)
+
+
+def by_size(labels: Int[np.ndarray, " spot"]) -> Int[np.ndarray, " spot"]:
+    """Return the labels renamed 0, 1, ... from the largest to the smallest, so that a name does not depend on luck."""
+    codes, counts = np.unique(labels, return_inverse=True, return_counts=True)[1:]
+    rank = np.empty(len(counts), dtype=np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    return rank[codes]

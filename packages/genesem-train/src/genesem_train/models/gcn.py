@@ -1,0 +1,54 @@
+"""One view of the slide: a two-layer graph convolution over given propagation weights (paper, equations 3 to 5)."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch_geometric.nn import MessagePassing
+
+from genesem_train.sparse import SparseMatrix, SparseProduct
+
+
+class GraphConvolution(MessagePassing):
+    """P X W + b for propagation weights P that are fixed before training.
+
+    The first layer takes X as a `SparseMatrix`; later layers take dense features.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__(aggr="sum")
+        self.weight = nn.Parameter(torch.empty(in_dim, out_dim))
+        self.bias = nn.Parameter(torch.empty(out_dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw weights and bias uniformly within 1 / sqrt(out_dim), as the released code does."""
+        bound = 1 / math.sqrt(self.weight.shape[1])
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def forward(
+        self, features: SparseMatrix | Float[Tensor, "spot in_dim"], weights: SparseMatrix
+    ) -> Float[Tensor, "spot out_dim"]:
+        """Return the transformed features, spread over the graph."""
+        spread: Tensor = self.propagate(weights.matrix, x=features @ self.weight, transpose=weights.transpose)
+        return spread + self.bias
+
+    def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transpose: Tensor) -> Tensor:
+        """Return the product of weights and features without one message per edge."""
+        product: Tensor = SparseProduct.apply(edge_index, transpose, x)
+        return product
+
+
+class ViewEncoder(nn.Module):
+    """Two graph convolutions with a ReLU between them."""
+
+    def __init__(self, n_genes: int, hidden_dim: int, latent_dim: int) -> None:
+        super().__init__()
+        self.first = GraphConvolution(n_genes, hidden_dim)
+        self.second = GraphConvolution(hidden_dim, latent_dim)
+
+    def forward(self, values: SparseMatrix, weights: SparseMatrix) -> Float[Tensor, "spot latent_dim"]:
+        """Return the view's features of all spots."""
+        return self.second(torch.relu(self.first(values, weights)), weights)

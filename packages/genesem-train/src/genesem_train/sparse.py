@@ -1,0 +1,64 @@
+"""Products of a fixed sparse matrix with what is learned.
+
+torch differentiates a sparse product by transposing the matrix in every backward pass. Values and graphs never change
+during a fit, so the transpose is kept, which makes the backward pass about four times as fast.
+"""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy import sparse
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SparseMatrix:
+    """A constant matrix, ready for products in both directions."""
+
+    matrix: Float[Tensor, "row column"]
+    transpose: Float[Tensor, "column row"]
+
+    @classmethod
+    def from_scipy(cls, matrix: sparse.spmatrix) -> Self:
+        """Return `matrix` as float32 CSR tensors."""
+        csr = sparse.csr_matrix(matrix, dtype=np.float32)
+        return cls(_csr_tensor(csr), _csr_tensor(csr.T.tocsr()))
+
+    @property
+    def shape(self) -> torch.Size:
+        """Rows and columns."""
+        return self.matrix.shape
+
+    def to(self, device: torch.device) -> Self:
+        """Return the matrix on `device`."""
+        return type(self)(self.matrix.to(device), self.transpose.to(device))
+
+    def __matmul__(self, dense: Float[Tensor, "column dim"]) -> Float[Tensor, "row dim"]:
+        """Return the product with a dense matrix, differentiable in the latter."""
+        product: Tensor = SparseProduct.apply(self.matrix, self.transpose, dense)
+        return product
+
+
+class SparseProduct(torch.autograd.Function):
+    """A matrix times what is learned; the backward pass takes the kept transpose."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: Tensor, transpose: Tensor, dense: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
+        ctx.save_for_backward(transpose)
+        return matrix @ dense
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:  # noqa: ANN401 (torch's context)
+        return None, None, ctx.saved_tensors[0] @ gradient
+
+
+def _csr_tensor(csr: sparse.csr_matrix) -> Tensor:
+    csr.sort_indices()
+    indices = (torch.from_numpy(part.astype(np.int64)) for part in (csr.indptr, csr.indices))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(*indices, torch.from_numpy(csr.data), size=csr.shape, check_invariants=False)
