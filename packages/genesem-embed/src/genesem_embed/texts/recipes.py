@@ -1,0 +1,69 @@
+"""The recipes by name: how a slide becomes texts."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from anndata import AnnData
+
+from genesem_embed.errors import UnknownNameError
+from genesem_embed.texts.options import RecipeOptions
+from genesem_embed.texts.prompts import Prompts
+from genesem_embed.texts.summaries import write_summaries
+from genesem_embed.texts.symbols import write_symbols
+from genesem_embed.texts.template import Template, load_template
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a slide becomes texts, and which model they were meant for."""
+
+    name: str
+    write: Callable[[AnnData, RecipeOptions, Template], Prompts]
+    default_template: str
+    default_model: str
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(name="spot-symbols", write=write_symbols, default_template="paper", default_model="Qwen/Qwen3-4B"),
+        Recipe(
+            name="gene-summaries",
+            write=write_summaries,
+            default_template="ncbi",
+            default_model="Qwen/Qwen3-Embedding-4B",
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """Return the recipe called `name`.
+
+    Raises
+    ------
+    UnknownNameError
+        There is none; the known ones are listed.
+    """
+    if name not in RECIPES:
+        near = difflib.get_close_matches(name, RECIPES, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        msg = f"unknown recipe {name!r}; {hint}the known ones are {', '.join(RECIPES)}: choose one with --recipe"
+        raise UnknownNameError(msg)
+    return RECIPES[name]
+
+
+def make_prompts(slide: AnnData, recipe: str, *, options: RecipeOptions) -> Prompts:
+    """Return the prompts of `slide` by `recipe`; the same slide and options give the same texts everywhere.
+
+    Raises
+    ------
+    UnknownNameError
+        Nobody knows the recipe or the template.
+    InputError
+        The slide or the gene table does not give what the recipe needs.
+    """
+    found = find_recipe(recipe)
+    template = load_template(recipe, options.template or found.default_template)
+    return found.write(slide, options, template)
