@@ -14,7 +14,9 @@ from genesem_embed.errors import GenesemError
 from genesem_embed.folders import data_dir as default_data_dir
 
 if TYPE_CHECKING:
+    from genesem_embed.datasets.cell_table import CellColumns
     from genesem_embed.datasets.checks import check_slide
+    from genesem_embed.datasets.demo import demo_descriptions, make_demo
     from genesem_embed.datasets.fetch import fetch_dataset
     from genesem_embed.datasets.fingerprint import fingerprint, labels
     from genesem_embed.datasets.preprocess import PreprocessOptions, preprocess
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from genesem_embed.datasets.top_genes import SpotGenes, spot_genes
 
 _LAZY = {
+    "CellColumns": "cell_table",
     "PreprocessOptions": "preprocess",
     "SpotGenes": "top_genes",
     "check_slide": "checks",
@@ -29,11 +32,14 @@ _LAZY = {
     "fingerprint": "fingerprint",
     "labels": "fingerprint",
     "load_slide": "read",
+    "demo_descriptions": "demo",
+    "make_demo": "demo",
     "preprocess": "preprocess",
     "spot_genes": "top_genes",
 }
 
 __all__ = [
+    "CellColumns",
     "Dataset",
     "GenesemError",
     "PreprocessOptions",
@@ -41,6 +47,7 @@ __all__ = [
     "SpotGenes",
     "check_slide",
     "default_data_dir",
+    "demo_descriptions",
     "fetch_dataset",
     "find_dataset",
     "fingerprint",
@@ -48,6 +55,7 @@ __all__ = [
     "labels",
     "list_datasets",
     "load_slide",
+    "make_demo",
     "preprocess",
     "spot_genes",
 ]

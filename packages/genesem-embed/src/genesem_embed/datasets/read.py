@@ -6,19 +6,20 @@ import warnings
 from pathlib import Path
 
 import anndata as ad
-import h5py
-import pandas as pd
 from anndata import AnnData
 
+from genesem_embed.datasets.cell_table import CellColumns, read_cell_table
 from genesem_embed.datasets.checks import Kind, check_slide
-from genesem_embed.datasets.fetch import fetch_dataset
-from genesem_embed.datasets.registry import Dataset, LabelTable, find_dataset, is_registered
+from genesem_embed.datasets.h5ad import read_h5ad
+from genesem_embed.datasets.registered import read_registered
+from genesem_embed.datasets.registry import Dataset, find_dataset, is_registered
 from genesem_embed.datasets.spatialdata import is_spatialdata, read_spatialdata
 from genesem_embed.datasets.visium import find_visium, read_visium
 from genesem_embed.errors import InputError
 from genesem_embed.folders import data_dir as default_data_dir
 
-_SUFFIXES = (".h5ad", ".h5", ".zarr", ".csv", ".tsv", ".gz", ".loom", ".rds")
+_TABLES = (".csv", ".tsv", ".txt")
+_SUFFIXES = (*_TABLES, ".h5ad", ".h5", ".zarr", ".gz", ".loom", ".rds")
 
 
 def load_slide(
@@ -27,6 +28,7 @@ def load_slide(
     counts_layer: str | None = None,
     gene_symbols: str | None = None,
     kind: Kind = "counts",
+    columns: CellColumns | None = None,
     data_dir: Path | None = None,
 ) -> AnnData:
     """Return a checked slide: X, unique names, finite ``obsm["spatial"]``, and ``uns["genesem"]`` with its name.
@@ -34,13 +36,15 @@ def load_slide(
     Parameters
     ----------
     dataset
-        Registered name, or path of an ``.h5ad``, a Visium folder or a SpatialData ``.zarr``.
+        Registered name, or path of an ``.h5ad``, a Visium folder, a SpatialData ``.zarr`` or a CSV of cells.
     counts_layer
         Layer that holds the raw counts, "raw" for ``.raw``; X unless given.
     gene_symbols
         Column of ``var`` that holds the gene symbols; the gene names unless given.
     kind
         "counts" for raw counts (CSR float32), "markers" for protein values (dense float32).
+    columns
+        Which column is what, where the slide is a CSV of cells; guessed unless given.
     data_dir
         Where downloads live; the user's usual place unless given.
 
@@ -59,7 +63,7 @@ def load_slide(
         else:
             path = _existing(dataset)
             name, source = _name_of(path), str(path)
-            slide = read_path(path)
+            slide = read_path(path, columns)
     try:
         checked = check_slide(slide, kind=kind, counts_layer=counts_layer, symbols=gene_symbols)
     except InputError as error:
@@ -69,33 +73,13 @@ def load_slide(
     return checked
 
 
-def read_path(path: Path) -> AnnData:
-    """Return what `path` holds, unchecked: an ``.h5ad``, a Visium folder or a SpatialData store."""
+def read_path(path: Path, columns: CellColumns | None = None) -> AnnData:
+    """Return what `path` holds, unchecked: an ``.h5ad``, a Visium folder, a SpatialData store or a table of cells."""
     if path.is_dir():
         return _read_folder(path)
+    if set(path.suffixes) & set(_TABLES):
+        return read_cell_table(path, columns)
     return read_h5ad(path)
-
-
-def read_h5ad(path: Path) -> AnnData:
-    """Return the AnnData in the file `path`."""
-    if not h5py.is_hdf5(path):
-        msg = f"{path} is not an .h5ad: it is no HDF5 file ({path.stat().st_size} bytes), or it broke off; get it again"
-        raise InputError(msg)
-    try:
-        with h5py.File(path) as opened:
-            is_10x = "matrix" in opened
-        if is_10x:
-            msg = (
-                f"{path} holds 10x counts without coordinates: give the Space Ranger folder that has spatial/ beside it"
-            )
-            raise InputError(msg)
-        return ad.read_h5ad(path)
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        msg = f"{path} cannot be read as .h5ad ({reason}): it is damaged or truncated; get it again"
-        raise InputError(msg) from error
 
 
 def _read_folder(folder: Path) -> AnnData:
@@ -121,30 +105,7 @@ def _read_registered(entry: Dataset, kind: Kind, folder: Path) -> AnnData:
             f"use --recipe {'cell-sentences' if entry.kind == 'markers' else 'spot-symbols'} with it"
         )
         raise InputError(msg)
-    if entry.reader == "demo":
-        from genesem_embed.datasets.demo import make_demo
-
-        return make_demo()
-    place = fetch_dataset(entry, folder=folder)
-    slide = read_visium(place) if entry.reader == "visium" else read_h5ad(place / entry.files[0].filename)
-    if entry.labels is not None and entry.label_key is not None and (place / entry.labels.file).exists():
-        slide.obs[entry.label_key] = _read_labels(place / entry.labels.file, entry.labels).reindex(slide.obs_names)
-    return slide
-
-
-def _read_labels(path: Path, table: LabelTable) -> "pd.Series[str]":
-    """Return the annotation in a tab-separated table by spot id; the id is the first column unless it is named."""
-    rows = pd.read_csv(
-        path, sep="\t", dtype=str, header=None if table.columns else "infer", names=table.columns or None
-    )
-    if table.only is not None:
-        rows = rows[rows[table.only[0]] == table.only[1]]
-    missing = {table.id, table.label} - {"", *rows}
-    if missing:
-        msg = f"{path} has no column {', '.join(sorted(missing))}; it has: {', '.join(map(str, rows))}"
-        raise InputError(msg)
-    ids = rows[table.id] if table.id else rows.iloc[:, 0]
-    return pd.Series(rows[table.label].to_numpy(), index=ids.to_numpy()).groupby(level=0).first()
+    return read_registered(entry, folder=folder)
 
 
 def _existing(dataset: str | Path) -> Path:

@@ -1,0 +1,60 @@
+"""A registered data set as AnnData, unchecked: fetched, read by the reader its entry names, its annotation joined."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pandas as pd
+from anndata import AnnData
+
+from genesem_embed.datasets.fetch import fetch_dataset
+from genesem_embed.datasets.h5ad import read_h5ad
+from genesem_embed.datasets.registry import Dataset, LabelTable
+from genesem_embed.datasets.visium import read_visium
+from genesem_embed.errors import InputError
+
+
+def read_registered(entry: Dataset, *, folder: Path) -> AnnData:
+    """Return the slide of `entry`, from its place in `folder`; what is missing there is downloaded.
+
+    Parameters
+    ----------
+    folder
+        Where data sets live.
+    """
+    if entry.reader == "demo":
+        slide: AnnData = _load("demo", "make_demo")()
+        return slide
+    place = fetch_dataset(entry, folder=folder)
+    slide = _READERS[entry.reader](entry, place)
+    if entry.labels is not None and entry.label_key is not None and (place / entry.labels.file).exists():
+        slide.obs[entry.label_key] = _read_labels(place / entry.labels.file, entry.labels).reindex(slide.obs_names)
+    return slide
+
+
+def _load(module: str, name: str) -> Callable[..., AnnData]:
+    found: Callable[..., AnnData] = getattr(import_module(f"genesem_embed.datasets.{module}"), name)
+    return found
+
+
+_READERS: dict[str, Callable[[Dataset, Path], AnnData]] = {
+    "h5ad": lambda entry, place: read_h5ad(place / entry.files[0].filename),
+    "visium": lambda entry, place: read_visium(place),
+    "damond": lambda entry, place: _load("damond", "read_damond")(place),
+    "karimi": lambda entry, place: _load("karimi", "read_karimi")(place),
+}
+
+
+def _read_labels(path: Path, table: LabelTable) -> "pd.Series[str]":
+    """Return the annotation in a tab-separated table by spot id; the id is the first column unless it is named."""
+    rows = pd.read_csv(
+        path, sep="\t", dtype=str, header=None if table.columns else "infer", names=table.columns or None
+    )
+    if table.only is not None:
+        rows = rows[rows[table.only[0]] == table.only[1]]
+    missing = {table.id, table.label} - {"", *rows}
+    if missing:
+        msg = f"{path} has no column {', '.join(sorted(missing))}; it has: {', '.join(map(str, rows))}"
+        raise InputError(msg)
+    ids = rows[table.id] if table.id else rows.iloc[:, 0]
+    return pd.Series(rows[table.label].to_numpy(), index=ids.to_numpy()).groupby(level=0).first()
