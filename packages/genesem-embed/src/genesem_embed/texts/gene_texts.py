@@ -1,5 +1,6 @@
 """One text per gene symbol, and where it comes from."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -43,8 +44,9 @@ def find_texts(
 
 def best_organism(symbols: Iterable[str], table: pd.DataFrame) -> int:
     """Return the organism of `table` that has the most of `symbols`, letter for letter; ties go to the lower number."""
-    matches = table[table["symbol"].isin(set(symbols))].groupby("tax_id")["symbol"].nunique()
-    return int(matches.index[matches.to_numpy().argmax()]) if len(matches) else HUMAN
+    known = table[table["symbol"].isin(set(symbols))].drop_duplicates(["tax_id", "symbol"])
+    n_known = Counter(int(tax_id) for tax_id in known["tax_id"])
+    return min(n_known, key=lambda tax_id: (-n_known[tax_id], tax_id), default=HUMAN)
 
 
 def _candidates(
