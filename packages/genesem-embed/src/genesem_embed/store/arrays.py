@@ -107,19 +107,17 @@ class StoredArray:
             self._chunk_rows = self._open()
         return self._chunk_rows
 
-    def read(self) -> Array:
-        """Return the whole array."""
-        out = np.empty(self.shape, self.dtype)
-        everything = np.arange(self.shape[0])
-        self.gather(everything, out, everything)
+    def read(self, start: int = 0, stop: int | None = None) -> Array:
+        """Return the rows from `start` to before `stop`; all of them unless told otherwise."""
+        rows = np.arange(start, min(stop or self.shape[0], self.shape[0]))
+        out = np.empty((len(rows), self.shape[1]), self.dtype)
+        self.gather(rows, out, rows - start)
         return out
 
     def read_row(self, row: int) -> Array:
         """Return one row."""
-        out = np.empty((1, self.shape[1]), self.dtype)
-        self.gather(np.array([row]), out, np.array([0]))
-        row_vector: Array = out[0]
-        return row_vector
+        vector: Array = self.read(row, row + 1)[0]
+        return vector
 
     def gather(self, rows: npt.NDArray[np.intp], out: Array, positions: npt.NDArray[np.intp]) -> None:
         """Put row ``rows[i]``, in ascending order, at ``out[positions[i]]``."""

@@ -3,15 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from genesem_embed.errors import InputError, IntegrityError, StoreVersionError
 from genesem_embed.store.canonical import canonical_json, is_digest, parse_json, sha256_hex
-from genesem_embed.store.disk import fsync_folder, publish_file, seal_file, staging
+from genesem_embed.store.disk import fsync_folder, hash_file, publish_file, seal_file, staging
 from genesem_embed.store.keys import KEY_BYTES, Keys
 from genesem_embed.store.layout import COLLECTIONS, VERSION, check_name, is_name
 from genesem_embed.store.space import Space
-from genesem_embed.store.texts_table import keys_from_arrow, keys_to_arrow
+from genesem_embed.store.table import keys_from_arrow, keys_to_arrow, read_batches, write_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 UNITS = ("spot", "gene", "cell")
 _FIELDS = {"format", "name", "unit", "recipe", "space", "slide", "n", "notes", "table"}
@@ -37,15 +42,14 @@ class CollectionInfo:
 def write_collection(root: Path, facts: Mapping[str, Any], ids: Sequence[str], keys: Keys) -> str:
     """Publish ids and keys as the collection that `facts` describe and return its digest; the JSON comes last."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     if keys.shape != (len(ids), KEY_BYTES) or len(set(ids)) != len(ids):
-        msg = f"a collection needs one key per distinct id: found {len(ids)} ids ({len(set(ids))} distinct), keys {keys.shape}"
+        found = f"{len(ids)} ids ({len(set(ids))} distinct), keys {keys.shape}"
+        msg = f"a collection needs one key per distinct id: found {found}"
         raise InputError(msg)
     folder = root / COLLECTIONS / check_name(facts["name"], "collection")
     with staging(root) as staged:
-        table = pa.Table.from_arrays([pa.array(ids, pa.string()), keys_to_arrow(keys)], schema=_schema())
-        pq.write_table(table, staged / "table", compression="zstd")
+        write_table(staged / "table", [pa.array(ids, pa.string()), keys_to_arrow(keys)], _schema())
         sealed = seal_file(staged / "table")
         content = {**facts, "format": VERSION, "n": len(ids), "table": {"size": sealed.size, "sha256": sealed.sha256}}
         data = canonical_json(content)
@@ -106,36 +110,26 @@ def read_collection(path: Path, read_space: Callable[[str], Space]) -> Collectio
     )
 
 
-def read_table(path: Path, size: int, sha256: str, n: int) -> tuple[list[str], Keys]:
+def read_members(path: Path, size: int, sha256: str, n: int) -> tuple[list[str], Keys]:
     """Return the ids and keys at `path`, once the bytes are found to be the published ones."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
-        data = path.read_bytes() if path.stat().st_size == size else b""
+        same = path.stat().st_size == size and hash_file(path) == sha256
     except FileNotFoundError:
         msg = f"{path} is missing; build or pull the collection again"
         raise IntegrityError(msg) from None
-    if sha256_hex(data) != sha256:
+    if not same:
         msg = f"{path} has changed since it was published; build or pull the collection again"
         raise IntegrityError(msg)
-    try:
-        parquet = pq.ParquetFile(pa.BufferReader(data))
-        if parquet.metadata.num_rows != n or not parquet.schema_arrow.equals(_schema()):
-            msg = f"{path} holds {parquet.metadata.num_rows} rows of {parquet.schema_arrow.names}; expected {n} of id and key"
-            raise IntegrityError(msg)
-        table = parquet.read()
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, IntegrityError):
-            raise
-        msg = f"{path} is not the Parquet table of a collection: {error}"
-        raise IntegrityError(msg) from None
-    return table.column("id").to_pylist(), keys_from_arrow(table.column("key"))
+    ids: list[str] = []
+    keys = [np.empty((0, KEY_BYTES), np.uint8)]
+    for batch in read_batches(path, _schema(), n):
+        ids += batch.column("id").to_pylist()
+        keys.append(keys_from_arrow(batch.column("key")))
+    return ids, np.concatenate(keys)
 
 
-def _schema() -> Any:  # noqa: ANN401
+def _schema() -> "pa.Schema":
     import pyarrow as pa
 
-    return pa.schema(
-        [pa.field("id", pa.string(), nullable=False), pa.field("key", pa.binary(KEY_BYTES), nullable=False)]
-    )
+    fields = [("id", pa.string()), ("key", pa.binary(KEY_BYTES))]
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])

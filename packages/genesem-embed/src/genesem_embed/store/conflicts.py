@@ -1,4 +1,4 @@
-"""Equal key, different bytes: it happens when another batch or machine encoded the text again; the cosine says how far."""
+"""Equal key, different bytes: another batch or machine encoded the text again; the cosine says how far apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -74,8 +74,14 @@ def seal_file(path: Path) -> Written:
     """Return size and hash of a file that a library wrote, once it is safe on disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        digest = hashlib.file_digest(file, "sha256")
-        return Written(size=file.tell(), sha256=digest.hexdigest())
+        size = os.fstat(file.fileno()).st_size
+    return Written(size=size, sha256=hash_file(path))
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fsync_folder(folder: Path) -> None:

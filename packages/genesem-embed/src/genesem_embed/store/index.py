@@ -19,7 +19,7 @@ from genesem_embed.store.disk import staging
 from genesem_embed.store.keys import Keys
 from genesem_embed.store.layout import INDEX
 from genesem_embed.store.segment import Segment
-from genesem_embed.store.texts_table import keys_to_arrow
+from genesem_embed.store.table import keys_to_arrow
 
 if TYPE_CHECKING:
     import duckdb
@@ -32,7 +32,8 @@ Positions = npt.NDArray[np.int64]
 
 _SCHEMA = f"""
 CREATE TABLE meta AS SELECT {INDEX_VERSION} AS version;
-CREATE TABLE segments (id INTEGER, digest VARCHAR, space VARCHAR, n_rows BIGINT, dim INTEGER, dtype VARCHAR, bytes BIGINT);
+CREATE TABLE segments (id INTEGER, digest VARCHAR, space VARCHAR, n_rows BIGINT, dim INTEGER, dtype VARCHAR,
+                       bytes BIGINT);
 CREATE TABLE rows (key BLOB, segment INTEGER, row INTEGER);
 """
 _NAME = "store"
@@ -59,7 +60,7 @@ class Index:
         self._rebuild(digests, open_segment)
 
     def locate(self, keys: Keys) -> tuple[Positions, Positions, Positions]:
-        """Return the matches of `keys` in ascending order: number of the key, segment and row; a key may match twice."""
+        """Return the matches of `keys` in their order: number of the key, segment and row; a key may match twice."""
         found = [self._join(keys, start) for start in range(0, len(keys), LOOKUP_ROWS)]
         empty = np.empty(0, np.int64)
         which, segment, row = (
@@ -138,8 +139,8 @@ class Index:
 def _attach(path: Path) -> "duckdb.DuckDBPyConnection | None":
     """Return a connection that reads the index at `path` and no other file, or None if it is not one of this version.
 
-    Attached to an instance of its own rather than opened: DuckDB shares an opened file within a process by its path, and
-    would hand out the old file after a new one was swapped in.
+    Attached to an instance of its own rather than opened: DuckDB shares an opened file within a process by its path,
+    and would hand out the old file after a new one was swapped in.
     """
     import duckdb
 

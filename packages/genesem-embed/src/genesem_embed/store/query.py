@@ -58,7 +58,6 @@ def _register(store: "Store", cursor: "duckdb.DuckDBPyConnection") -> None:
 
 
 def _spaces(store: "Store") -> "pa.Table":
-    import pyarrow as pa
 
     fields = {
         "id": "string",

@@ -1,15 +1,17 @@
 """Every promise of one segment, checked against its bytes; what a stranger sends passes here before it is published."""
 
 from collections.abc import Iterator
-from hashlib import file_digest
 from pathlib import Path
 
 import numpy as np
 
-from genesem_embed.store import texts_table
-from genesem_embed.store.keys import Keys, as_bytes32, row_hashes, text_keys
-from genesem_embed.store.segment import FILES, MANIFEST, PROVENANCE, Segment
+from genesem_embed.store.disk import hash_file
+from genesem_embed.store.keys import KEY_BYTES, Keys, as_bytes32, row_hashes
+from genesem_embed.store.manifest import FILES, MANIFEST, PROVENANCE
+from genesem_embed.store.segment import Segment
+from genesem_embed.store.texts_table import read_checked_keys
 
+ROWS_AT_ONCE = 16_384
 _WHOLE = FILES | {MANIFEST, PROVENANCE}
 
 
@@ -25,8 +27,7 @@ def stranger_files(folder: Path) -> Iterator[str]:
 def changed_files(segment: Segment) -> Iterator[str]:
     """Yield the files whose bytes are not the published ones; they are hashed in full."""
     for name, (_, sha256) in segment.manifest.files.items():
-        with (segment.folder / name).open("rb") as file:
-            found = file_digest(file, "sha256").hexdigest()
+        found = hash_file(segment.folder / name)
         if found != sha256:
             yield f"{name} has the sha256 {found[:12]}, {sha256[:12]} was published"
 
@@ -36,16 +37,17 @@ def broken_promises(segment: Segment) -> Iterator[str]:
     keys = segment.keys.read()
     if not _ascending(keys):
         yield "keys are not sorted, or repeat"
-    vectors = segment.vectors.read()
-    if not np.isfinite(vectors).all():
-        yield "vectors hold NaN or infinite values"
-    if not np.array_equal(row_hashes(vectors), segment.row_sha.read()):
-        yield "row_sha are not the hashes of the vectors"
-    table = texts_table.read(segment.texts_path, segment.manifest.rows)
-    if not np.array_equal(texts_table.keys_from_arrow(table.column("key")), keys):
+    row_sha = segment.row_sha.read()
+    for start in range(0, segment.manifest.rows, ROWS_AT_ONCE):
+        vectors = segment.vectors.read(start, start + ROWS_AT_ONCE)
+        if not np.isfinite(vectors).all():
+            yield "vectors hold NaN or infinite values"
+        if not np.array_equal(row_hashes(vectors), row_sha[start : start + ROWS_AT_ONCE]):
+            yield "row_sha are not the hashes of the vectors"
+    facts = segment.manifest
+    parts = read_checked_keys(segment.texts_path, facts.rows, facts.space)
+    if not np.array_equal(np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *parts]), keys):
         yield "texts are not in the row order of the vectors"
-    elif not np.array_equal(text_keys(segment.manifest.space, table.column("text").to_pylist()), keys):
-        yield "keys are not the hashes of the texts in this space"
 
 
 def _ascending(keys: Keys) -> bool:

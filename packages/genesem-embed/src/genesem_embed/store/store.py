@@ -26,7 +26,8 @@ from genesem_embed.store.layout import (
     is_store,
     store_json,
 )
-from genesem_embed.store.segment import Segment, prepare_rows, write_segment
+from genesem_embed.store.rows import prepare_rows
+from genesem_embed.store.segment import Segment, write_segment
 from genesem_embed.store.space import Space
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ Mode = Literal["r", "a"]
 
 
 class Store:
-    """A store on a local disk. Nothing is read before it is asked for, and nothing of a reader's ever waits for a writer.
+    """A store on a local disk. Nothing is read before it is asked for, and no reader ever waits for a writer.
 
     Examples
     --------
@@ -292,7 +293,7 @@ class Store:
 
     def _table(self, info: CollectionInfo) -> tuple[list[str], Keys]:
         path = self.root / COLLECTIONS / info.name / f"{info.digest}.parquet"
-        return collections.read_table(path, info.table_size, info.table_sha256, info.n)
+        return collections.read_members(path, info.table_size, info.table_sha256, info.n)
 
     def _publish_space(self, space: Space) -> None:
         path = self.root / SPACES / f"{space.id}.json"

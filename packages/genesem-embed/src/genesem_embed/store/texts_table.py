@@ -1,6 +1,6 @@
 """The texts of a segment as Parquet: key, text and number of tokens, in the row order of the vectors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from genesem_embed.errors import IntegrityError
-from genesem_embed.store.keys import KEY_BYTES, Keys
+from genesem_embed.store.keys import KEY_BYTES, Keys, text_keys
+from genesem_embed.store.table import keys_from_arrow, keys_to_arrow, read_batches, write_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-ROW_GROUP = 65_536
+MAX_TEXT_BYTES = 2**22
+"""Longer than any context a model reads."""
 
 
 def schema() -> "pa.Schema":
@@ -24,45 +26,39 @@ def schema() -> "pa.Schema":
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in fields])
 
 
-def keys_to_arrow(keys: Keys) -> "pa.Array":
-    """Return the keys as one Arrow array, without copying them."""
-    import pyarrow as pa
-
-    return pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(KEY_BYTES), len(keys), [None, pa.py_buffer(np.ascontiguousarray(keys))]
-    )
-
-
-def keys_from_arrow(column: "pa.ChunkedArray") -> Keys:
-    """Return the keys of an Arrow column, shape (n, 32)."""
-    parts = [
-        np.frombuffer(part.buffers()[1], np.uint8).reshape(-1, KEY_BYTES)[part.offset : part.offset + len(part)]
-        for part in column.chunks
-    ]
-    return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *parts])
-
-
-def write(path: Path, keys: Keys, texts: Sequence[str], n_tokens: npt.NDArray[np.integer[Any]]) -> None:
+def write_texts(path: Path, keys: Keys, texts: Sequence[str], n_tokens: npt.NDArray[np.integer[Any]]) -> None:
     """Write the table to `path`; the caller makes it safe on disk."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    columns = [keys_to_arrow(keys), pa.array(texts, pa.string()), pa.array(n_tokens, pa.int32())]
-    table = pa.Table.from_arrays(columns, schema=schema())
-    pq.write_table(table, path, compression="zstd", row_group_size=ROW_GROUP)
+    write_table(path, [keys_to_arrow(keys), pa.array(texts, pa.string()), pa.array(n_tokens, pa.int32())], schema())
 
 
-def read(path: Path, rows: int) -> "pa.Table":
-    """Return the table at `path`; it must have the columns of `schema` and so many rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def read_texts(path: Path, rows: int) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """Return all texts and their numbers of tokens."""
+    texts: list[str] = []
+    counts = [np.empty(0, np.int32)]
+    for batch in read_batches(path, schema(), rows):
+        texts += batch.column("text").to_pylist()
+        counts.append(batch.column("n_tokens").to_numpy())
+    return texts, np.concatenate(counts)
 
-    try:
-        parquet = pq.ParquetFile(path)
-        if parquet.metadata.num_rows != rows or not parquet.schema_arrow.equals(schema()):
-            msg = f"{path} holds {parquet.metadata.num_rows} rows of {parquet.schema_arrow.names}; expected {rows} of key, text, n_tokens"
+
+def read_checked_keys(path: Path, rows: int, space_id: str) -> Iterator[Keys]:
+    """Yield the keys of the table in order, each found to be the hash of its text in the space.
+
+    Raises
+    ------
+    IntegrityError
+        A key is not, a text is too long, or the table is not one.
+    """
+    for batch in read_batches(path, schema(), rows, as_dictionary="text"):
+        keys = keys_from_arrow(batch.column("key"))
+        column = batch.column("text")
+        texts = column.dictionary.to_pylist()
+        if max((len(text) for text in texts), default=0) > MAX_TEXT_BYTES:
+            msg = f"{path} holds a text of more than {MAX_TEXT_BYTES} characters; no model reads so much"
             raise IntegrityError(msg)
-        return parquet.read()
-    except (pa.ArrowException, FileNotFoundError) as error:
-        msg = f"{path} cannot be read as Parquet: {error}"
-        raise IntegrityError(msg) from None
+        if not np.array_equal(text_keys(space_id, texts)[column.indices.to_numpy()], keys):
+            msg = f"{path} holds keys that are not the hashes of their texts in the space {space_id[:12]}"
+            raise IntegrityError(msg)
+        yield keys

@@ -1,0 +1,60 @@
+"""Vectors as an encoder gives them, made ready for a segment: in the stored precision, sorted by key, each key once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from genesem_embed.errors import EncodingError
+from genesem_embed.store.keys import KEY_BYTES, Keys, key_order, row_hashes
+from genesem_embed.store.space import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """Rows ready for a segment: sorted by key, each key once."""
+
+    keys: Keys
+    vectors: npt.NDArray[Any]
+    row_sha: Keys
+    texts: Sequence[str]
+    n_tokens: npt.NDArray[np.int32]
+
+
+def prepare_rows(
+    space: Space, keys: Keys, vectors: npt.NDArray[Any], texts: Sequence[str], n_tokens: npt.NDArray[np.integer[Any]]
+) -> Rows:
+    """Return the rows cast to the space's precision, sorted, and with the lowest row hash where a key repeats."""
+    n = len(texts)
+    if keys.shape != (n, KEY_BYTES) or vectors.shape != (n, space.dim) or len(n_tokens) != n or n == 0:
+        msg = (
+            f"a segment needs one key, vector and token count per text: found {n} texts, keys {keys.shape}, "
+            f"vectors {vectors.shape}, {len(n_tokens)} token counts; expected vectors of dimension {space.dim}"
+        )
+        raise EncodingError(msg)
+    stored = _cast(vectors, space, texts)
+    row_sha = row_hashes(stored)
+    order = key_order(keys, row_sha)
+    ordered = keys[order]
+    first = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
+    order = order[first]
+    return Rows(
+        keys=keys[order],
+        vectors=stored[order],
+        row_sha=row_sha[order],
+        texts=[texts[row] for row in order.tolist()],
+        n_tokens=np.asarray(n_tokens, np.int32)[order],
+    )
+
+
+def _cast(vectors: npt.NDArray[Any], space: Space, texts: Sequence[str]) -> npt.NDArray[Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        stored = np.ascontiguousarray(vectors, np.dtype(space.precision))
+    bad = np.flatnonzero(~np.isfinite(stored).all(axis=1))
+    if len(bad):
+        reason = f"do not fit {space.precision}: store float32" if np.isfinite(vectors).all() else "are NaN or infinite"
+        msg = f"{len(bad)} of {len(texts)} vectors {reason}; the first belongs to the text {texts[bad[0]][:80]!r}"
+        raise EncodingError(msg)
+    return stored
