@@ -189,3 +189,10 @@ def test_real_markers_are_read_as_markers_only(real_data):
     assert isinstance(loaded.X, np.ndarray)
     assert loaded.X.dtype == np.float32
     np.testing.assert_array_equal(loaded.X, ad.read_h5ad(path).X)
+
+
+def test_the_demo_needs_nothing(tmp_path):
+    loaded = load_slide("demo", data_dir=tmp_path)
+    assert loaded.uns["genesem"]["name"] == "demo"
+    assert labels(loaded, "region").categories.size == find_dataset("demo").n_domains
+    assert list(tmp_path.iterdir()) == []
