@@ -39,6 +39,11 @@ def test_a_good_file_arrives_once(entry, server, tmp_path):
     assert [path.name for path in place.iterdir()] == ["slide.h5ad"]
 
 
+def test_the_usual_place_is_the_users(entry, tmp_path, monkeypatch):
+    monkeypatch.setenv("GENESEM_DATA", str(tmp_path / "mine"))
+    assert fetch_dataset(entry()) == tmp_path / "mine" / "here"
+
+
 def test_a_damaged_copy_is_fetched_again(entry, server, tmp_path):
     place = fetch_dataset(entry(), folder=tmp_path)
     (place / "slide.h5ad").write_bytes(BODY[:-1] + b"!")

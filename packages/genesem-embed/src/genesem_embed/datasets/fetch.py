@@ -11,24 +11,25 @@ from genesem_embed.datasets.download import ResumingDownloader
 from genesem_embed.datasets.registry import Dataset, RemoteFile
 from genesem_embed.datasets.unpack import extract_member
 from genesem_embed.errors import DownloadError, GenesemError
+from genesem_embed.folders import data_dir
 
 _OFFLINE = "`--dataset demo` needs no download"
 
 
-def fetch_dataset(dataset: Dataset, *, folder: Path) -> Path:
+def fetch_dataset(dataset: Dataset, *, folder: Path | None = None) -> Path:
     """Return the folder that holds every file of `dataset`, downloading only what is missing or damaged.
 
     Parameters
     ----------
     folder
-        Where data sets live; this one gets a folder of its own name in it.
+        Where data sets live, the user's usual place unless given; this one gets a folder of its own name in it.
 
     Raises
     ------
     DownloadError
         Where a source does not deliver; the message says where to put the file by hand.
     """
-    place = folder / dataset.name
+    place = (folder or data_dir()) / dataset.name
     for file in dataset.files:
         _fetch_file(dataset, file, place)
     return place
