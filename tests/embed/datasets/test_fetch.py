@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from genesem_embed.datasets import fetch_dataset, find_dataset
+from genesem_embed.datasets import fetch_dataset, find_dataset, fingerprint, load_slide
 from genesem_embed.datasets.registry import RemoteFile
 from genesem_embed.errors import DownloadError
 
@@ -218,3 +218,11 @@ def test_an_archive_that_is_none(entry, tmp_path):
 def test_an_archive_without_the_member(entry, tmp_path):
     with pytest.raises(DownloadError, match="holds no 'in/slide.h5ad'"):
         fetch_dataset(_packed(entry, _zip({"other": b"x"}), "in/slide.h5ad"), folder=tmp_path)
+
+
+def test_the_demo_is_made_and_read_as_a_file(tmp_path):
+    place = fetch_dataset(find_dataset("demo"), folder=tmp_path)
+    assert [path.name for path in place.iterdir()] == ["demo.h5ad"]
+    by_name, by_path = load_slide("demo"), load_slide(place / "demo.h5ad")
+    assert fingerprint(by_name) == fingerprint(by_path)
+    assert fetch_dataset(find_dataset("demo"), folder=tmp_path) == place

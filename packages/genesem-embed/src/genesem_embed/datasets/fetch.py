@@ -19,6 +19,8 @@ _OFFLINE = "`--dataset demo` needs no download"
 def fetch_dataset(dataset: Dataset, *, folder: Path | None = None) -> Path:
     """Return the folder that holds every file of `dataset`, downloading only what is missing or damaged.
 
+    A simulated slide is made and written there.
+
     Parameters
     ----------
     folder
@@ -30,9 +32,22 @@ def fetch_dataset(dataset: Dataset, *, folder: Path | None = None) -> Path:
         Where a source does not deliver; the message says where to put the file by hand.
     """
     place = (folder or data_dir()) / dataset.name
+    if dataset.reader == "demo":
+        _write_demo(place / f"{dataset.name}.h5ad")
     for file in dataset.files:
         _fetch_file(dataset, file, place)
     return place
+
+
+def _write_demo(target: Path) -> None:
+    """Write the simulated slide as a file to look at; by its name it is made afresh and needs none."""
+    from genesem_embed.datasets.demo import make_demo
+
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(target.name + ".part")
+        make_demo().write_h5ad(part)
+        part.replace(target)
 
 
 def _fetch_file(dataset: Dataset, file: RemoteFile, place: Path) -> None:
