@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from genesem_embed.datasets.fingerprint import fingerprint, labels
     from genesem_embed.datasets.preprocess import PreprocessOptions, preprocess
     from genesem_embed.datasets.read import load_slide
+    from genesem_embed.datasets.splits import assign_folds, fold_rows, split_digest, split_groups
     from genesem_embed.datasets.top_genes import SpotGenes, spot_genes
 
 _LAZY = {
@@ -36,6 +37,10 @@ _LAZY = {
     "make_demo": "demo",
     "preprocess": "preprocess",
     "spot_genes": "top_genes",
+    "assign_folds": "splits",
+    "fold_rows": "splits",
+    "split_digest": "splits",
+    "split_groups": "splits",
 }
 
 __all__ = [
@@ -45,6 +50,7 @@ __all__ = [
     "PreprocessOptions",
     "RemoteFile",
     "SpotGenes",
+    "assign_folds",
     "check_slide",
     "default_data_dir",
     "demo_descriptions",
@@ -52,11 +58,14 @@ __all__ = [
     "find_dataset",
     "fingerprint",
     "is_registered",
+    "fold_rows",
     "labels",
     "list_datasets",
     "load_slide",
     "make_demo",
     "preprocess",
+    "split_digest",
+    "split_groups",
     "spot_genes",
 ]
 
