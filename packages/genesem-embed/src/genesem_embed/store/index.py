@@ -29,6 +29,7 @@ LOOKUP_ROWS = 250_000
 """Keys a join: it bounds the memory that a lookup of millions takes."""
 
 Positions = npt.NDArray[np.int64]
+OpenSegment = Callable[[str], Segment]
 
 _SCHEMA = f"""
 CREATE TABLE meta AS SELECT {INDEX_VERSION} AS version;
@@ -41,159 +42,173 @@ _LOCK = "SET enable_external_access = false; SET lock_configuration = true"
 
 
 class Index:
-    """The open index of one store; `refresh` brings it up to the segments that are there now."""
+    """The open index of one store; `refresh` brings it up to the segments that are there now.
+
+    Files are attached to a DuckDB instance of this object's own: DuckDB shares an opened file within a process by its
+    path, and would hand out the old file after a new one was swapped in.
+    """
 
     def __init__(self, root: Path) -> None:
-        self.root = root
+        name = f"{sha256_hex(str(root.resolve()).encode())[:32]}.duckdb"
+        self.places = (root / INDEX, cache_dir() / "index" / name)
         self.digests: list[str] = []
         """Digest of every indexed segment, by its number in the index."""
-        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._path: Path | None = None
+        self._instance: duckdb.DuckDBPyConnection | None = None
 
-    def refresh(self, digests: Sequence[str], open_segment: Callable[[str], Segment]) -> None:
+    def refresh(self, digests: Sequence[str], open_segment: OpenSegment) -> None:
         """Make the index hold exactly the segments `digests`."""
-        if self._connection is not None and set(digests) == set(self.digests):
+        wanted = set(digests)
+        if self._path is not None and wanted == set(self.digests):
             return
-        self.close()
-        for path in self._places():
-            if self._open(path) and set(digests) == set(self.digests):
-                return
-        self._rebuild(digests, open_segment)
+        if any(self._open(place) and wanted == set(self.digests) for place in self.places):
+            return
+        self._rebuild(wanted, open_segment)
 
     def locate(self, keys: Keys) -> tuple[Positions, Positions, Positions]:
         """Return the matches of `keys` in their order: number of the key, segment and row; a key may match twice."""
         found = [self._join(keys, start) for start in range(0, len(keys), LOOKUP_ROWS)]
-        empty = np.empty(0, np.int64)
-        which, segment, row = (
-            (np.concatenate([empty, *parts]) for parts in zip(*found, strict=True)) if found else (empty,) * 3
-        )
+        columns = zip(*found, strict=True) if found else ((), (), ())
+        which, segment, row = (np.concatenate([np.empty(0, np.int64), *parts]) for parts in columns)
         return which, segment, row
 
     def count(self, digest: str) -> int:
         """Return how many rows of a segment are indexed."""
         query = "SELECT count(*) FROM rows JOIN segments ON segment = id WHERE digest = ?"
-        found = self.cursor().execute(query, [digest]).fetchone()
+        found = self._cursor().execute(query, [digest]).fetchone()
         return int(found[0]) if found else 0
 
-    def cursor(self) -> "duckdb.DuckDBPyConnection":
-        """Return a read-only connection of its own for one caller; it can touch no file but the index."""
-        if self._connection is None:
-            msg = "the index is not open"
-            raise AssertionError(msg)
-        cursor = self._connection.cursor()
+    def locked_connection(self) -> "duckdb.DuckDBPyConnection":
+        """Return a new connection to the index that can reach no other file; for queries of a user."""
+        import duckdb
+
+        connection = duckdb.connect()
+        connection.execute(_attach(self._path or self.places[0], _NAME, "READ_ONLY"))
+        connection.execute(f"USE {_NAME}; {_LOCK}")
+        return connection
+
+    def discard(self) -> None:
+        """Remove a damaged index; the next `refresh` makes another."""
+        path = self._path
+        self.close()
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the file and of DuckDB."""
+        if self._instance is not None:
+            self._instance.close()
+        self._instance = None
+        self._path = None
+        self.digests = []
+
+    def _cursor(self) -> "duckdb.DuckDBPyConnection":
+        cursor = self._duckdb().cursor()
         cursor.execute(f"USE {_NAME}")
         return cursor
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
-        self.digests = []
+    def _duckdb(self) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        if self._instance is None:
+            self._instance = duckdb.connect()
+        return self._instance
 
     def _join(self, keys: Keys, start: int) -> tuple[Positions, Positions, Positions]:
         import pyarrow as pa
 
         part = keys[start : start + LOOKUP_ROWS]
         wanted = pa.table({"i": np.arange(start, start + len(part)), "key": keys_to_arrow(part)})
-        cursor = self.cursor()
+        cursor = self._cursor()
         cursor.register("wanted", wanted)
-        query = "SELECT i, segment, row FROM wanted JOIN rows USING (key) ORDER BY i, segment"
-        found = cursor.execute(query).fetchnumpy()
+        found = cursor.execute(
+            "SELECT i, segment, row FROM wanted JOIN rows USING (key) ORDER BY i, segment"
+        ).fetchnumpy()
         cursor.close()
-        return tuple(np.asarray(found[name], np.int64) for name in ("i", "segment", "row"))  # type: ignore[return-value]
-
-    def _places(self) -> list[Path]:
-        name = f"{sha256_hex(str(self.root.resolve()).encode())[:32]}.duckdb"
-        return [self.root / INDEX, cache_dir() / "index" / name]
+        which, segment, row = (np.asarray(found[name], np.int64) for name in ("i", "segment", "row"))
+        return which, segment, row
 
     def _open(self, path: Path) -> bool:
-        """Open the index at `path` if it is one of this version."""
+        """Attach the index at `path` instead of the one in use, if it is one of this version."""
+        import duckdb
+
         if not path.is_file():
             return False
-        connection = _attach(path)
-        if connection is None:
+        instance = self._duckdb()
+        try:
+            instance.execute(f"DETACH DATABASE IF EXISTS {_NAME}")
+            self._path = None
+            instance.execute(_attach(path, _NAME, "READ_ONLY"))
+            self.digests = _read_digests(instance, _NAME)
+        except duckdb.Error:
             return False
-        self._connection = connection
-        found = self.cursor().execute("SELECT digest FROM segments ORDER BY id").fetchall()
-        self.digests = [digest for (digest,) in found]
+        self._path = path
         return True
 
-    def _rebuild(self, digests: Sequence[str], open_segment: Callable[[str], Segment]) -> None:
+    def _rebuild(self, digests: set[str], open_segment: OpenSegment) -> None:
         """Build the index beside the old one and swap it in; in the cache folder where the store takes no writes."""
-        for place in self._places():
+        for place in self.places:
             try:
                 with staging(place.parent) as folder:
-                    _build(folder / INDEX, place, digests, open_segment)
+                    _build(self._duckdb(), folder / INDEX, place, digests, open_segment)
                     (folder / INDEX).replace(place)
             except StoreError as error:
-                if place.parent != self.root or not isinstance(error.__cause__, OSError):
+                if place == self.places[-1] or not isinstance(error.__cause__, OSError):
                     raise
             else:
-                self.close()
                 if self._open(place):
                     return
-        msg = f"the index of {self.root} cannot be opened after it was built; remove {self._places()[0]} and run again"
+        msg = f"the index cannot be opened after it was built; remove {self.places[0]} and run again"
         raise StoreError(msg)
 
 
-def _attach(path: Path) -> "duckdb.DuckDBPyConnection | None":
-    """Return a connection that reads the index at `path` and no other file, or None if it is not one of this version.
-
-    Attached to an instance of its own rather than opened: DuckDB shares an opened file within a process by its path,
-    and would hand out the old file after a new one was swapped in.
-    """
-    import duckdb
-
-    connection = duckdb.connect()
-    quoted = str(path).replace("'", "''")
-    try:
-        connection.execute(f"ATTACH '{quoted}' AS {_NAME} (READ_ONLY)")
-        version = connection.execute(f"SELECT version FROM {_NAME}.meta").fetchone()
-        connection.execute(_LOCK)
-    except duckdb.Error:
-        connection.close()
-        return None
-    return connection if version == (INDEX_VERSION,) else None
-
-
-def _build(path: Path, old: Path, digests: Sequence[str], open_segment: Callable[[str], Segment]) -> None:
+def _build(
+    instance: "duckdb.DuckDBPyConnection", path: Path, old: Path, digests: set[str], open_segment: OpenSegment
+) -> None:
     """Write the index of the segments `digests` to `path`, adding to a copy of `old` where segments were only added."""
+    known = _attach_copy(instance, old, path)
+    if not known or not set(known) <= digests:
+        instance.execute("DETACH DATABASE IF EXISTS building")
+        path.unlink(missing_ok=True)
+        instance.execute(_attach(path, "building"))
+        instance.execute(f"USE building; {_SCHEMA}; USE memory")
+        known = []
+    for number, digest in enumerate(sorted(digests - set(known)), start=len(known)):
+        _insert(instance, number, open_segment(digest))
+    instance.execute("CHECKPOINT building; DETACH DATABASE building")
+
+
+def _attach_copy(instance: "duckdb.DuckDBPyConnection", old: Path, path: Path) -> list[str]:
+    """Attach a copy of the old index as "building" and return the segments in it; none if it cannot be used."""
     import duckdb
 
-    known = _copy(old, path)
-    if not known or not set(known) <= set(digests):
-        path.unlink(missing_ok=True)
-        known = []
-    with duckdb.connect(str(path)) as connection:
-        if not known:
-            connection.execute(_SCHEMA)
-        for number, digest in enumerate(sorted(set(digests) - set(known)), start=len(known)):
-            _insert(connection, number, open_segment(digest))
-
-
-def _copy(old: Path, path: Path) -> list[str]:
-    """Copy the index and return the segments in it; none, and no copy, if it cannot be used."""
     try:
         shutil.copyfile(old, path)
-    except FileNotFoundError:
+        instance.execute(_attach(path, "building"))
+        return _read_digests(instance, "building")
+    except (FileNotFoundError, duckdb.Error):
         return []
-    connection = _attach(path)
-    if connection is None:
-        path.unlink()
-        return []
-    with connection:
-        return [
-            digest for (digest,) in connection.execute(f"SELECT digest FROM {_NAME}.segments ORDER BY id").fetchall()
-        ]
 
 
-def _insert(connection: "duckdb.DuckDBPyConnection", number: int, segment: Segment) -> None:
+def _read_digests(instance: "duckdb.DuckDBPyConnection", name: str) -> list[str]:
+    """Return the segments of an attached index; none of those of another version."""
+    if instance.execute(f"SELECT version FROM {name}.meta").fetchall() != [(INDEX_VERSION,)]:
+        return []
+    return [digest for (digest,) in instance.execute(f"SELECT digest FROM {name}.segments ORDER BY id").fetchall()]
+
+
+def _attach(path: Path, name: str, option: str = "READ_WRITE") -> str:
+    quoted = str(path).replace("'", "''")
+    return f"ATTACH '{quoted}' AS {name} ({option})"
+
+
+def _insert(instance: "duckdb.DuckDBPyConnection", number: int, segment: Segment) -> None:
     import pyarrow as pa
 
     facts = segment.manifest
     values = [number, segment.digest, facts.space, facts.rows, facts.dim, facts.dtype, facts.size]
-    connection.execute("INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    instance.execute("INSERT INTO building.segments VALUES (?, ?, ?, ?, ?, ?, ?)", values)
     added = pa.table({"key": keys_to_arrow(segment.keys.read()), "row": np.arange(facts.rows, dtype=np.int32)})
-    connection.register("added", added)
-    connection.execute(f"INSERT INTO rows SELECT key, {number}, row FROM added")
-    connection.unregister("added")
+    instance.register("added", added)
+    instance.execute(f"INSERT INTO building.rows SELECT key, {number}, row FROM added")
+    instance.unregister("added")

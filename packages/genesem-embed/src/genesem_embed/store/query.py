@@ -21,7 +21,7 @@ VIEWS = {
 """``segments`` is a table of the index itself: id, digest, space, n_rows, dim, dtype, bytes."""
 
 
-def run(store: "Store", cursor: "duckdb.DuckDBPyConnection", sql: str) -> "pa.Table":
+def run(store: "Store", connection: "duckdb.DuckDBPyConnection", sql: str) -> "pa.Table":
     """Return the answer to one SELECT.
 
     Raises
@@ -37,24 +37,24 @@ def run(store: "Store", cursor: "duckdb.DuckDBPyConnection", sql: str) -> "pa.Ta
             kinds = ", ".join(str(statement.type).rpartition(".")[2] for statement in statements) or "nothing"
             msg = f"query takes one SELECT; found {kinds}"
             raise InputError(msg)
-        _register(store, cursor)
-        return cursor.sql(sql).to_arrow_table()
+        _register(store, connection)
+        return connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
         first = str(error).strip().splitlines()[0]
         msg = f"the query failed: {first}; the views are {', '.join(VIEWS)}"
         raise InputError(msg) from None
 
 
-def _register(store: "Store", cursor: "duckdb.DuckDBPyConnection") -> None:
+def _register(store: "Store", connection: "duckdb.DuckDBPyConnection") -> None:
     import pyarrow.dataset as ds
 
     paths = [str(store.segment(digest).texts_path) for digest in store.segment_digests()]
     texts = ds.dataset(paths, schema=texts_schema(), format="parquet") if paths else texts_schema().empty_table()
-    cursor.register("texts_", texts)
-    cursor.register("spaces_", _spaces(store))
-    cursor.register("collections_", _collections(store))
+    connection.register("texts_", texts)
+    connection.register("spaces_", _spaces(store))
+    connection.register("collections_", _collections(store))
     for name, select in VIEWS.items():
-        cursor.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {select}")
 
 
 def _spaces(store: "Store") -> "pa.Table":

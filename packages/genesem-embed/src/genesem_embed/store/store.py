@@ -14,7 +14,7 @@ from genesem_embed.store.canonical import is_digest, sha256_hex
 from genesem_embed.store.collection import CollectionInfo
 from genesem_embed.store.disk import publish_file, publish_folder, staging
 from genesem_embed.store.gather import gather, keep_lowest
-from genesem_embed.store.index import Index
+from genesem_embed.store.index import Index, Positions
 from genesem_embed.store.keys import KEY_BYTES, Keys
 from genesem_embed.store.layout import (
     COLLECTIONS,
@@ -101,8 +101,7 @@ class Store:
 
     def missing(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Tell for every key whether no vector is stored, counting what others published up to now."""
-        self._refresh()
-        which, _, _ = self._index.locate(_checked(keys))
+        which, _, _ = self._locate(_checked(keys))
         absent = np.ones(len(keys), bool)
         absent[which] = False
         return absent
@@ -117,9 +116,8 @@ class Store:
         IntegrityError
             Stored bytes are missing or damaged.
         """
-        self._refresh()
         keys = _checked(keys)
-        which, number, row = self._index.locate(keys)
+        which, number, row = self._locate(keys)
         segments = [self.segment(digest) for digest in self._index.digests]
         which, number, row = keep_lowest(which, number, row, segments)
         if len(which) < len(keys):
@@ -281,7 +279,8 @@ class Store:
         from genesem_embed.store.query import run
 
         self._refresh()
-        return run(self, self._index.cursor(), sql)
+        with self._index.locked_connection() as connection:
+            return run(self, connection, sql)
 
     def indexed_rows(self, digest: str) -> int:
         """Return how many rows of a segment the index holds."""
@@ -290,6 +289,18 @@ class Store:
 
     def _refresh(self) -> None:
         self._index.refresh(self.segment_digests(), self.segment)
+
+    def _locate(self, keys: Keys) -> tuple[Positions, Positions, Positions]:
+        """Return where the keys are; an index that DuckDB finds damaged is made again, for nothing is lost with it."""
+        import duckdb
+
+        self._refresh()
+        try:
+            return self._index.locate(keys)
+        except duckdb.Error:
+            self._index.discard()
+            self._refresh()
+            return self._index.locate(keys)
 
     def _table(self, info: CollectionInfo) -> tuple[list[str], Keys]:
         path = self.root / COLLECTIONS / info.name / f"{info.digest}.parquet"

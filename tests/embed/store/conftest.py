@@ -1,0 +1,92 @@
+"""A small space, texts with vectors made from them, and stores holding some."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genesem_embed.store import Space, Store, text_keys
+
+SPACE = Space(
+    model="tiny",
+    revision="1",
+    weights_sha256=(("model.safetensors", "a" * 64),),
+    tokenizer_sha256="b" * 64,
+    style="plain",
+    pooling="mean",
+    normalise=True,
+    compute_dtype="float32",
+    max_tokens=64,
+    dim=8,
+)
+
+
+class Maker:
+    """Makes vectors from texts, the same ones every time, and publishes them."""
+
+    def __init__(self, space=SPACE):
+        self.space = space
+
+    def in_space(self, **changes):
+        return Maker(replace(self.space, **changes))
+
+    def texts(self, *numbers):
+        return [f"text number {number}" for number in numbers]
+
+    def keys(self, texts):
+        return text_keys(self.space.id, texts)
+
+    def vectors(self, texts, seed=0):
+        rngs = [np.random.default_rng([seed, *text.encode()]) for text in texts]
+        rows = [rng.normal(size=self.space.dim) for rng in rngs]
+        return np.array(rows, np.float32).reshape(-1, self.space.dim)
+
+    def stored(self, texts, seed=0):
+        return self.vectors(texts, seed).astype(self.space.precision)
+
+    def publish(self, store, texts, seed=0):
+        counts = np.arange(len(texts), dtype=np.int32) + 1
+        return store.publish_segment(
+            self.space, self.keys(texts), self.vectors(texts, seed), texts, counts, {"who": "test"}
+        )
+
+    def collect(self, store, texts, name="demo.spot-symbols", fingerprint="f" * 64, notes=None):
+        slide = {"name": "demo", "fingerprint": fingerprint, "n_spots": len(texts), "n_genes": 5}
+        ids = [f"spot{number}" for number in range(len(texts))]
+        recipe = {"name": "spot-symbols", "version": 1}
+        return store.publish_collection(
+            name, "spot", recipe, self.space.id, slide, ids, self.keys(texts), notes or {"made_by": "test"}
+        )
+
+
+@pytest.fixture(scope="session")
+def maker():
+    return Maker()
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store.open(tmp_path / "store", mode="a") as opened:
+        yield opened
+
+
+@pytest.fixture
+def filled(store, maker):
+    """Three segments, of which two share texts, and one collection over them."""
+    maker.publish(store, maker.texts(*range(40)))
+    maker.publish(store, maker.texts(*range(30, 70)))
+    maker.publish(store, maker.texts(100))
+    maker.collect(store, maker.texts(*range(60), 100, 3))
+    return store
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("GENESEM_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(request, monkeypatch):
+    """Leave out the fsyncs, which make these tests four times slower; test_disk counts them, test_crash needs them."""
+    if request.path.stem not in ("test_disk", "test_crash"):
+        monkeypatch.setattr("genesem_embed.store.disk.os.fsync", lambda descriptor: None)
