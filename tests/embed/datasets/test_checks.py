@@ -190,3 +190,16 @@ def test_a_good_slide_is_quiet(make_slide):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_slide(make_slide())
+
+
+def test_stored_zeros_go_and_the_input_keeps_its_own():
+    matrix = sparse.csr_matrix(
+        (np.array([2.0, 1.0, 0.0, 3.0]), np.array([1, 0, 2, 2]), np.array([0, 3, 4])), shape=(2, 3)
+    )
+    slide = ad.AnnData(matrix.copy(), obsm={"spatial": np.eye(2)})
+    checked = check_slide(slide)
+    assert checked.X.nnz == 3
+    assert checked.X.has_sorted_indices
+    np.testing.assert_array_equal(slide.X.data, matrix.data)
+    np.testing.assert_array_equal(slide.X.indices, matrix.indices)
+    np.testing.assert_array_equal(checked.X.toarray(), matrix.toarray())

@@ -82,8 +82,7 @@ def _coordinates(slide: AnnData) -> npt.NDArray[np.float64]:
         msg = f"{missing} of {slide.n_obs} spots have NaN or missing coordinates: leave them out of the slide first"
         raise InputError(msg)
     if slide.n_obs > 1 and (coordinates == coordinates[0]).all():
-        msg = (
-            f"all {slide.n_obs} spots have the same coordinates {tuple(coordinates[0])}: obsm['spatial'] is not filled"
-        )
+        where = coordinates[0].tolist()
+        msg = f"all {slide.n_obs} spots have the same coordinates {where}: obsm['spatial'] is not filled"
         raise InputError(msg)
     return coordinates

@@ -44,8 +44,10 @@ def as_counts(slide: AnnData) -> sparse.csr_matrix:
         msg = f"X does not hold raw counts: {problem}; {_way_on(slide)}"
         raise InputError(msg)
     counts = sparse.csr_matrix(slide.X, dtype=np.float32)
-    counts.sum_duplicates()
-    counts.eliminate_zeros()
+    if not counts.has_canonical_format or not counts.data.all():
+        counts = counts.copy()  # what follows works in place, and the arrays may still be the caller's
+        counts.sum_duplicates()
+        counts.eliminate_zeros()
     return counts
 
 
