@@ -12,7 +12,7 @@ from genesem_train import __version__
 from genesem_train.progress import FitProgress
 
 if TYPE_CHECKING:
-    from genesem_train.config import FitConfig
+    from genesem_train.run import FitOutcome
 
 
 class OneLineErrors(TyperGroup):
@@ -54,23 +54,42 @@ def _shared(
     """Take the options that come before a sub-command."""
 
 
-@app.command(epilog="Example: `genesem-train fit --dataset slide.h5ad --store vectors --n-domains 7 --out results/slide`")
+@app.command(
+    epilog="Example: `genesem-train fit --dataset slide.h5ad --store vectors --n-domains 7 --out results/slide`"
+)
 def fit(
-    dataset: Annotated[str | None, typer.Option(help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")] = None,
-    store: Annotated[str | None, typer.Option(help="Path or URL of the store. [default: $GENESEM_STORE, else data/store in a checkout]")] = None,
-    preset: Annotated[str | None, typer.Option(help="Complete settings by name. [default: the data set's own, else default]")] = None,
-    config: Annotated[Path | None, typer.Option(help="Complete settings in a TOML file, such as a result's config.toml.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Path or URL of the store. [default: $GENESEM_STORE, else data/store in a checkout]"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Complete settings by name. [default: the data set's own, else default]")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Complete settings in a TOML file, such as a result's config.toml.")
+    ] = None,
     method: Annotated[str | None, typer.Option(help="semst, smooth-pca or pca.")] = None,
-    fusion: Annotated[str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")] = None,
+    fusion: Annotated[
+        str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")
+    ] = None,
     semantics: Annotated[str | None, typer.Option(help="Where vectors come from: store, random, none.")] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the collection.")] = None,
     space: Annotated[str | None, typer.Option(help="First characters of the space id, where several fit.")] = None,
-    collection: Annotated[str | None, typer.Option(help="First characters of the collection digest, where several fit.")] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="First characters of the collection digest, where several fit.")
+    ] = None,
     top_genes: Annotated[int | None, typer.Option(min=1, help="Genes per spot of the collection.")] = None,
-    n_domains: Annotated[int | None, typer.Option(min=2, help="Domains to find. [default: as many as there are labels]")] = None,
+    n_domains: Annotated[
+        int | None, typer.Option(min=2, help="Domains to find. [default: as many as there are labels]")
+    ] = None,
     seeds: Annotated[str | None, typer.Option(help="Comma-separated seeds, e.g. 0,1,2.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the last one is the result.")] = None,
-    label_key: Annotated[str | None, typer.Option(help="Column of obs with the annotation; used for scoring only.")] = None,
+    label_key: Annotated[
+        str | None, typer.Option(help="Column of obs with the annotation; used for scoring only.")
+    ] = None,
     counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
     gene_symbols: Annotated[str | None, typer.Option(help="Column of var that holds gene symbols.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -92,3 +111,33 @@ def fit(
     with FitProgress() as progress:
         result = run_fit(settings, store_place=store, out=out, on_epoch=progress.epoch)
     typer.echo(json.dumps(result.metrics, indent=2) if as_json else "\n".join(_summary(result)))
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        msg = f"{text!r} is not a list of seeds; expected whole numbers such as 0,1,2"
+        raise typer.BadParameter(msg, param_hint="--seeds") from None
+
+
+def _summary(result: "FitOutcome") -> list[str]:
+    """Return the scores as a table: the mean and sd over seeds, the consensus, the baselines."""
+    metrics = result.metrics
+    names = list(metrics["consensus"])
+    rows = {f"{metrics['method']}, mean of {len(metrics['seeds'])} seeds": metrics["mean"], "sd": metrics["sd"]}
+    rows |= {"consensus": metrics["consensus"], **metrics["baseline"]}
+    width = max(map(len, rows)) + 2
+    lines = [f"{metrics['dataset']}: {metrics['n_spots']} spots, {metrics['n_domains']} domains", ""]
+    lines.append(" " * width + "".join(f"{name:>13}" for name in names))
+    for label, scores in rows.items():
+        cells = (f"{scores[name]:13.2f}" if name in scores else " " * 13 for name in names)
+        lines.append(f"{label:<{width}}" + "".join(cells))
+    return [*lines, "", f"report: {result.out / 'report.html'}"]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

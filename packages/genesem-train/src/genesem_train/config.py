@@ -1,8 +1,8 @@
 """Every setting of a fit: typed, complete, read from TOML and written back fully resolved.
 
 A preset is one complete file under ``presets/``; nothing is inherited between them. ``config.toml`` beside a result has
-the same form, so that ``fit --config config.toml`` repeats the fit. Only `run` sees these classes; the functions below it
-take values.
+the same form, so that ``fit --config config.toml`` repeats the fit. Only `run` sees these classes; the functions below
+it take values.
 """
 
 import dataclasses
@@ -237,7 +237,7 @@ def _build(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401
     return cls(**{name: _convert(fields[name].type, value, f"{where}: {name}") for name, value in values.items()})
 
 
-def _convert(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401, PLR0911 (one branch a kind of type)
+def _convert(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (one branch a kind of type)
     if dataclasses.is_dataclass(kind):
         return _build(kind, value, where)
     if get_origin(kind) in (Union, types.UnionType):

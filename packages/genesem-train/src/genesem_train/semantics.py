@@ -1,7 +1,7 @@
 """Collection to matrix: the only reader of the store.
 
-What enters is a slide and an open store; what leaves is one vector per spot, aligned by spot id, and the identity of the
-collection that it came from. A slide that differs from the one the collection was built from is refused.
+What enters is a slide and an open store; what leaves is one vector per spot, aligned by spot id, and the identity of
+the collection that it came from. A slide that differs from the one the collection was built from is refused.
 """
 
 from collections.abc import Mapping
