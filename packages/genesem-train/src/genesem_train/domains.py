@@ -57,7 +57,8 @@ def match_labels(labels: Int[np.ndarray, " spot"], reference: Int[np.ndarray, " 
     chosen, matched = linear_sum_assignment(shared, maximize=True)
     renamed = np.full(len(names), -1)
     renamed[chosen] = targets[matched]
-    return renamed[rows]
+    matched_labels: Int[np.ndarray, " spot"] = renamed[rows]
+    return matched_labels
 
 
 def vote_smooth(
@@ -70,7 +71,8 @@ def vote_smooth(
     votes = np.bincount(spot * n_labels + domains[neighbours.ravel()], minlength=n_spots * n_labels)
     votes = 2 * votes.reshape(n_spots, n_labels)
     votes[np.arange(n_spots), domains] += 1
-    return votes.argmax(axis=1)
+    elected: Int[np.ndarray, " spot"] = votes.argmax(axis=1)
+    return elected
 
 
 def by_size(labels: Int[np.ndarray, " spot"]) -> Int[np.ndarray, " spot"]:
@@ -78,4 +80,5 @@ def by_size(labels: Int[np.ndarray, " spot"]) -> Int[np.ndarray, " spot"]:
     codes, counts = np.unique(labels, return_inverse=True, return_counts=True)[1:]
     rank = np.empty(len(counts), dtype=np.int64)
     rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
-    return rank[codes]
+    renamed: Int[np.ndarray, " spot"] = rank[codes]
+    return renamed

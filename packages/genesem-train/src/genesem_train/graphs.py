@@ -89,7 +89,8 @@ def nearest_spots(points: Float[np.ndarray, "spot dim"], k: int) -> Int[np.ndarr
     found = cKDTree(points).query(points, k=k + 1, workers=-1)[1]
     others = found != np.arange(len(points))[:, None]
     others[others.all(axis=1), -1] = False  # more than k spots on one place can hide the spot itself
-    return found[others].reshape(len(points), k)
+    nearest: Int[np.ndarray, "spot k"] = found[others].reshape(len(points), k)
+    return nearest
 
 
 def feature_graph(values: sparse.csr_matrix, *, k: int) -> sparse.csr_matrix:
@@ -107,14 +108,12 @@ def feature_graph(values: sparse.csr_matrix, *, k: int) -> sparse.csr_matrix:
     for start in range(0, n_spots, rows_per_block):
         block = torch.from_numpy(unit[start : start + rows_per_block].toarray())
         cosines = (everything @ block.T).T.contiguous()
-        rows = torch.arange(len(block))
-        cosines[rows, rows + start] = -1.0
+        cosines.diagonal(start).fill_(-1.0)
         best = cosines.topk(k, dim=1)
         chosen.append(best.indices.numpy())
         weights.append(best.values.numpy())
     neighbours, similar = np.concatenate(chosen), np.concatenate(weights) > 0
-    rows = np.repeat(np.arange(n_spots), similar.sum(axis=1))
-    return _graph(rows, neighbours[similar], n_spots)
+    return _graph(np.repeat(np.arange(n_spots), similar.sum(axis=1)), neighbours[similar], n_spots)
 
 
 def propagation(

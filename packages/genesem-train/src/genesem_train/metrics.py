@@ -22,8 +22,8 @@ def score(domains: Int[np.ndarray, " spot"], annotation: pd.Categorical) -> dict
     """Return ARI, NMI, ACC and F1 of `domains` over the annotated spots, 0 to 100.
 
     ACC and F1 follow a one-to-one matching of domains to labels that makes most spots agree (Hungarian). A domain left
-    without a label counts as wrong; macro F1 is the mean over labels, weighted F1 the mean over spots' labels. The paper
-    does not say which it prints.
+    without a label counts as wrong; macro F1 is the mean over labels, weighted F1 the mean over labels by their spots.
+    The paper does not say which it prints.
     """
     known = ~np.asarray(pd.isna(annotation))
     truth, found = np.asarray(annotation.codes)[known], np.asarray(domains)[known]

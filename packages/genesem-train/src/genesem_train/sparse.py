@@ -33,19 +33,22 @@ class SparseMatrix:
         """Rows and columns."""
         return self.matrix.shape
 
-    def to(self, device: torch.device) -> Self:
+    def to(self, device: torch.device | str) -> Self:
         """Return the matrix on `device`."""
         return type(self)(self.matrix.to(device), self.transpose.to(device))
 
     def __matmul__(self, dense: Float[Tensor, "column dim"]) -> Float[Tensor, "row dim"]:
         """Return the product with a dense matrix, differentiable in the latter."""
-        product: Tensor = SparseProduct.apply(self.matrix, self.transpose, dense)
-        return product
+        return sparse_product(self.matrix, self.transpose, dense)
 
 
-class SparseProduct(torch.autograd.Function):
-    """A matrix times what is learned; the backward pass takes the kept transpose."""
+def sparse_product(matrix: Tensor, transpose: Tensor, dense: Tensor) -> Tensor:
+    """Return a constant sparse matrix times a dense one, differentiable in the latter through the kept transpose."""
+    product: Tensor = _Product.apply(matrix, transpose, dense)  # type: ignore[no-untyped-call]
+    return product
 
+
+class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: Tensor, transpose: Tensor, dense: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
         ctx.save_for_backward(transpose)
@@ -58,7 +61,7 @@ class SparseProduct(torch.autograd.Function):
 
 def _csr_tensor(csr: sparse.csr_matrix) -> Tensor:
     csr.sort_indices()
-    indices = (torch.from_numpy(part.astype(np.int64)) for part in (csr.indptr, csr.indices))
+    starts, columns = (torch.from_numpy(part.astype(np.int64)) for part in (csr.indptr, csr.indices))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(*indices, torch.from_numpy(csr.data), size=csr.shape, check_invariants=False)
+        return torch.sparse_csr_tensor(starts, columns, torch.from_numpy(csr.data), csr.shape, check_invariants=False)

@@ -1,7 +1,8 @@
-"""The three terms of SemST's loss, each a pure function with the paper's form and the released code's."""
+"""The terms of the losses: pure functions, with the paper's form and the released code's."""
 
+from genesem_train.losses.blocks import blocked_loss
 from genesem_train.losses.correlation import correlation_loss
 from genesem_train.losses.spatial import spatial_loss
 from genesem_train.losses.zinb import NonZeros, zinb_nll
 
-__all__ = ["NonZeros", "correlation_loss", "spatial_loss", "zinb_nll"]
+__all__ = ["NonZeros", "blocked_loss", "correlation_loss", "spatial_loss", "zinb_nll"]

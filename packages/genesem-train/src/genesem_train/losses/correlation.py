@@ -14,8 +14,8 @@ def correlation_loss(
     """Return how far the cosines between the features of both views are from the identity.
 
     C holds the cosine of every feature of one view, as a vector over spots, with every feature of the other.
-    ``paper``: the mean of (C - I)^2 over all of C. ``released``: its mean over the diagonal plus its mean over the rest,
-    which weighs the diagonal about `dim` times more.
+    ``paper``: the mean of (C - I)^2 over all of C. ``released``: its mean over the diagonal plus its mean over the
+    rest, which weighs the diagonal about `dim` times more.
     """
     cosines = normalize(spatial, dim=0).T @ normalize(feature, dim=0)
     dim = len(cosines)

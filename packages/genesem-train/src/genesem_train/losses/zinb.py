@@ -1,4 +1,4 @@
-"""Zero-inflated negative binomial likelihood, in logits, with the costly terms only where there are counts (equation 10).
+"""Zero-inflated negative binomial likelihood, in logits, its costly terms only at counts (paper, equation 10).
 
 With dropout logit l, mean mu and inverse dispersion theta, the negative log-likelihood of a value x is
 softplus(l) - logaddexp(l, -theta log1p(mu / theta)) at zero, and softplus(l) plus the negative binomial's elsewhere.

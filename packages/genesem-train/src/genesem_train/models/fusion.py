@@ -1,7 +1,7 @@
 """Ways to let semantics guide the features of a spot.
 
-Every fusion is a plain ``nn.Module`` from features and semantics to features, with the width it returns as `out_dim`, so
-that it drops into any model. `FineGrainedModulation` is the paper's (equations 7 and 8, and the bracket of 9).
+Every fusion is a plain ``nn.Module`` from features and semantics to features, with the width it returns as `out_dim`,
+so that it drops into any model. `FineGrainedModulation` is the paper's (equations 7, 8 and the bracket of 9).
 """
 
 from typing import Literal
@@ -13,7 +13,14 @@ from torch import Tensor, nn
 FusionName = Literal["fsm", "concat", "add", "cross-attention", "none"]
 
 
-class FineGrainedModulation(nn.Module):
+class Fusion(nn.Module):
+    """Features and semantics to features."""
+
+    out_dim: int
+    """Width of what it returns."""
+
+
+class FineGrainedModulation(Fusion):
     """FSM: (1 + alpha) * features + beta, where one network reads alpha and beta from the semantics.
 
     Parameters
@@ -56,7 +63,7 @@ class FineGrainedModulation(nn.Module):
         return (1 + alpha) * features + beta
 
 
-class Concat(nn.Module):
+class Concat(Fusion):
     """Features beside the projected semantics (paper, Table 2, "Concat")."""
 
     def __init__(self, dim: int, semantic_dim: int, *, head_dim: int) -> None:
@@ -71,7 +78,7 @@ class Concat(nn.Module):
         return torch.cat([features, self.head(semantics)], dim=1)
 
 
-class Add(nn.Module):
+class Add(Fusion):
     """Features plus the projected semantics (paper, Table 2, "Add")."""
 
     def __init__(self, dim: int, semantic_dim: int) -> None:
@@ -87,7 +94,7 @@ class Add(nn.Module):
         return shifted
 
 
-class CrossAttention(nn.Module):
+class CrossAttention(Fusion):
     """Features ask, tokens read from the spot's own semantics answer (paper, Table 2, "Cross-Attention").
 
     The paper says no more than the name. Attention runs within a spot, over `n_tokens` projections of its semantic
@@ -113,7 +120,7 @@ class CrossAttention(nn.Module):
 
 def make_fusion(
     name: FusionName, dim: int, semantic_dim: int | None, *, head_dim: int, bottleneck_dim: int
-) -> nn.Module | None:
+) -> Fusion | None:
     """Return the fusion called `name` for features of width `dim`; None where no semantics enter."""
     if name == "none" or semantic_dim is None:
         return None

@@ -5,12 +5,12 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_geometric.nn import MessagePassing
 
-from genesem_train.sparse import SparseMatrix, SparseProduct
+from genesem_train.pyg import MessagePassing
+from genesem_train.sparse import SparseMatrix, sparse_product
 
 
-class GraphConvolution(MessagePassing):
+class GraphConvolution(MessagePassing):  # type: ignore[misc]
     """P X W + b for propagation weights P that are fixed before training.
 
     The first layer takes X as a `SparseMatrix`; later layers take dense features.
@@ -37,8 +37,7 @@ class GraphConvolution(MessagePassing):
 
     def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transpose: Tensor) -> Tensor:
         """Return the product of weights and features without one message per edge."""
-        product: Tensor = SparseProduct.apply(edge_index, transpose, x)
-        return product
+        return sparse_product(edge_index, transpose, x)
 
 
 class ViewEncoder(nn.Module):
@@ -51,4 +50,5 @@ class ViewEncoder(nn.Module):
 
     def forward(self, values: SparseMatrix, weights: SparseMatrix) -> Float[Tensor, "spot latent_dim"]:
         """Return the view's features of all spots."""
-        return self.second(torch.relu(self.first(values, weights)), weights)
+        features: Tensor = self.second(torch.relu(self.first(values, weights)), weights)
+        return features

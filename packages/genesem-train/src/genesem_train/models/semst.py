@@ -1,41 +1,26 @@
-"""SemST: two graph views, modulated by semantics, and a ZINB decoder (paper, equations 3 to 10)."""
+"""SemST: two graph views, modulated by semantics, and a ZINB decoder (paper, equations 3 to 14)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genesem_train.models.decoder import ZinbDecoder
-from genesem_train.models.fusion import FineGrainedModulation, FusionName, make_fusion
+from genesem_train.losses import NonZeros, blocked_loss, correlation_loss, spatial_loss, zinb_nll
+from genesem_train.models.backbone import Backbone, Latents, SlideInputs
+from genesem_train.models.fusion import FusionName, make_fusion
 from genesem_train.models.gcn import ViewEncoder
-from genesem_train.sparse import SparseMatrix
+
+LossForm = Literal["paper", "released"]
+
+RELEASED_WEIGHTS = MappingProxyType({"zinb": 1.0, "spatial": 0.1, "correlation": 0.1})
+"""For DLPFC, HBC and MBA; ME and MVC have 1 throughout. The released code calls the last two gamma and beta, the paper
+lambda and gamma."""
 
 
-@dataclass(frozen=True)
-class SlideInputs:
-    """Everything the network sees of a slide."""
-
-    values: SparseMatrix
-    """Scaled expression, spot by gene."""
-    spatial: SparseMatrix
-    """Propagation weights of the spatial graph."""
-    feature: SparseMatrix
-    """Propagation weights of the expression graph."""
-    semantics: Float[Tensor, "spot semantic_dim"] | None = None
-
-
-@dataclass(frozen=True)
-class Latents:
-    """What the encoder makes of a slide."""
-
-    spatial: Float[Tensor, "spot latent_dim"]
-    feature: Float[Tensor, "spot latent_dim"]
-    final: Float[Tensor, "spot latent_dim"]
-    """The representation that is decoded and clustered (equation 9)."""
-
-
-class SemST(nn.Module):
+class SemST(Backbone):
     """The network of the paper, in the widths and the initialisation of the released code.
 
     Parameters
@@ -43,13 +28,19 @@ class SemST(nn.Module):
     n_genes
         Genes of the input.
     semantic_dim
-        Width of the semantic vectors; None goes with ``fusion="none"``.
+        Width of the semantic vectors; None leaves the fusion out.
     hidden_dim, latent_dim
         Widths of the first and second layers (released: nhid1, nhid2).
     modulator_ratio
         Width of FSM's hidden layer over `latent_dim`.
     fusion
         How semantics meet the views.
+    loss_form
+        Of all three terms: sums as printed in the paper, or means as in the released code.
+    loss_weights
+        Of the terms `zinb`, `spatial` and `correlation`.
+    pairs
+        Whether the spatial term goes over all pairs or takes their moments.
     """
 
     def __init__(
@@ -61,27 +52,63 @@ class SemST(nn.Module):
         latent_dim: int = 128,
         modulator_ratio: float = 0.5,
         fusion: FusionName = "fsm",
+        loss_form: LossForm = "released",
+        loss_weights: Mapping[str, float] = RELEASED_WEIGHTS,
+        pairs: Literal["exact", "moments"] = "exact",
     ) -> None:
         super().__init__()
+        self.loss_form: LossForm = loss_form
+        self.loss_weights = loss_weights
+        self.pairs: Literal["exact", "moments"] = pairs
         self.spatial = ViewEncoder(n_genes, hidden_dim, latent_dim)
         self.feature = ViewEncoder(n_genes, hidden_dim, latent_dim)
         bottleneck = int(latent_dim * modulator_ratio)
         self.fusion = make_fusion(fusion, 2 * latent_dim, semantic_dim, head_dim=latent_dim, bottleneck_dim=bottleneck)
-        fused_dim = 2 * latent_dim if self.fusion is None else int(self.fusion.out_dim)
+        fused_dim = 2 * latent_dim if self.fusion is None else self.fusion.out_dim
         self.latent = nn.Sequential(nn.Linear(fused_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, latent_dim))
         self.decoder = ZinbDecoder(latent_dim, hidden_dim, n_genes)
 
     def forward(self, inputs: SlideInputs) -> Latents:
-        """Return both views and the final latent; `decoder` goes on from there."""
+        """Return both views and the final latent (equations 4 to 9)."""
+        assert inputs.spatial is not None
+        assert inputs.feature is not None
         spatial = self.spatial(inputs.values, inputs.spatial)
         feature = self.feature(inputs.values, inputs.feature)
-        joined = torch.cat([spatial, feature], dim=1)
-        if self.fusion is not None:
-            joined = self.fusion(joined, inputs.semantics)
-        return Latents(spatial=spatial, feature=feature, final=self.latent(joined))
+        fused = self.fuse(torch.cat([spatial, feature], dim=1), inputs)
+        return Latents(final=self.latent(fused), views={"spatial": spatial, "feature": feature})
 
-    def modulation(self, inputs: SlideInputs) -> tuple[Tensor, Tensor] | None:
-        """Return FSM's alpha and beta of every spot; None with another fusion."""
-        if isinstance(self.fusion, FineGrainedModulation) and inputs.semantics is not None:
-            return self.fusion.modulation(inputs.semantics)
-        return None
+    def losses(self, inputs: SlideInputs, latents: Latents) -> dict[str, Float[Tensor, ""]]:
+        """Return the terms of equations 10, 13 and 12."""
+        return {
+            "zinb": self._reconstruction(inputs, latents),
+            "spatial": spatial_loss(latents.final, inputs.edges, form=self.loss_form, method=self.pairs),
+            "correlation": correlation_loss(latents.views["spatial"], latents.views["feature"], form=self.loss_form),
+        }
+
+    def _reconstruction(self, inputs: SlideInputs, latents: Latents) -> Float[Tensor, ""]:
+        """Return the sum over all entries (paper) or their mean (released)."""
+        hidden, heads = self.decoder(latents.final), self.decoder.heads
+
+        def block_loss(outputs: Tensor, nonzeros: NonZeros) -> Tensor:
+            return zinb_nll(nonzeros, *outputs.chunk(3, dim=1), form=self.loss_form)
+
+        total = blocked_loss(hidden, heads.weight, heads.bias, inputs.values, block_loss)
+        return total if self.loss_form == "paper" else total / inputs.values.shape.numel()
+
+
+class ZinbDecoder(nn.Module):
+    """Linear, batch norm and ReLU over all spots, then one linear layer for the three heads.
+
+    The heads stand apart from the rest, because their outputs are as large as the slide and are made block by block;
+    the batch norm needs all spots, but only at the hidden width.
+    """
+
+    def __init__(self, latent_dim: int, hidden_dim: int, n_genes: int) -> None:
+        super().__init__()
+        self.hidden = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.BatchNorm1d(hidden_dim), nn.ReLU())
+        self.heads = nn.Linear(hidden_dim, 3 * n_genes)
+
+    def forward(self, latent: Float[Tensor, "spot latent_dim"]) -> Float[Tensor, "spot hidden_dim"]:
+        """Return what the heads read; they give mean, dispersion and dropout of all genes, in this order."""
+        hidden: Tensor = self.hidden(latent)
+        return hidden

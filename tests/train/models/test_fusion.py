@@ -1,0 +1,49 @@
+import pytest
+import torch
+
+from genesem_train.models.fusion import Add, Concat, FineGrainedModulation, make_fusion, semantic_head
+
+FEATURES = torch.randn(7, 8, generator=torch.Generator().manual_seed(0))
+SEMANTICS = torch.randn(7, 20, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", ["fsm", "concat", "add", "cross-attention"])
+def test_fusions_keep_spots_and_say_their_width(name):
+    fusion = make_fusion(name, 8, 20, head_dim=4, bottleneck_dim=2)
+    fused = fusion(FEATURES, SEMANTICS)
+    assert fused.shape == (7, fusion.out_dim)
+    turned = torch.randperm(7, generator=torch.Generator().manual_seed(2))
+    assert torch.allclose(fusion(FEATURES[turned], SEMANTICS[turned]), fused[turned], atol=1e-6)
+    fused.sum().backward()
+    assert all(part.grad is not None for part in fusion.parameters())
+
+
+@pytest.mark.parametrize(("name", "dim"), [("none", 20), ("fsm", None)])
+def test_without_semantics_there_is_no_fusion(name, dim):
+    assert make_fusion(name, 8, dim, head_dim=4, bottleneck_dim=2) is None
+
+
+def test_modulation_by_hand():
+    fusion = FineGrainedModulation(8, 20, head_dim=4, bottleneck_dim=3)
+    first, _, second = fusion.head
+    squeeze, _, stretch = fusion.modulator
+    projected = (SEMANTICS @ first.weight.T + first.bias).clamp(min=0) @ second.weight.T + second.bias
+    both = (projected @ squeeze.weight.T + squeeze.bias).clamp(min=0) @ stretch.weight.T + stretch.bias
+    alpha, beta = both[:, :8], both[:, 8:]
+    assert torch.allclose(fusion(FEATURES, SEMANTICS), (1 + alpha) * FEATURES + beta, atol=1e-6)
+
+
+def test_released_widths():
+    fusion = make_fusion("fsm", 256, 2560, head_dim=128, bottleneck_dim=int(128 * 1.2))
+    shapes = [tuple(part.weight.shape) for part in (*fusion.head, *fusion.modulator) if hasattr(part, "weight")]
+    assert shapes == [(1280, 2560), (128, 1280), (153, 128), (512, 153)]
+
+
+def test_concat_and_add_by_hand():
+    concat, add = Concat(8, 20, head_dim=5), Add(8, 20)
+    assert torch.equal(concat(FEATURES, SEMANTICS), torch.cat([FEATURES, concat.head(SEMANTICS)], dim=1))
+    assert torch.equal(add(FEATURES, SEMANTICS), FEATURES + add.head(SEMANTICS))
+
+
+def test_head_halves_the_width():
+    assert [part.out_features for part in semantic_head(20, 3) if hasattr(part, "out_features")] == [10, 3]

@@ -1,0 +1,88 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from genesem_train.errors import TrainingError
+from genesem_train.fit import LossWeights, fit_semst
+from genesem_train.graphs import feature_graph, propagation, spatial_graph
+
+SMALL = {"hidden_dim": 8, "latent_dim": 4, "epochs": 5}
+GOLDEN = Path(__file__).parent / "golden" / "semst_curve.json"
+
+
+@pytest.fixture
+def parts():
+    """Values and graphs of sixty spots in two halves; no random number generator that may change decides them."""
+    spot, gene = np.arange(60)[:, None], np.arange(20)
+    values = ((7 * spot + 3 * gene + spot * gene) % 5) * ((spot < 30) == (gene < 10)) * ((spot + gene) % 3 > 0) / 2
+    coords = np.stack([np.arange(60) % 8, np.arange(60) // 8], axis=1).astype(float)
+    matrix = sparse.csr_matrix(values.astype(np.float32))
+    spatial, feature = spatial_graph(coords, kind="knn", k=4), feature_graph(matrix, k=3)
+    return matrix, spatial, propagation(spatial), propagation(feature)
+
+
+@pytest.fixture
+def semantics():
+    return np.sin(np.arange(60 * 6)).reshape(60, 6)
+
+
+def test_fit_returns_latent_losses_and_modulation(parts, semantics):
+    seen = []
+    trained = fit_semst(
+        *parts, semantics=semantics, **SMALL, on_epoch=lambda epoch, losses: seen.append((epoch, losses))
+    )
+    assert trained.latent.shape == (60, 4)
+    assert trained.alpha.shape == trained.beta.shape == (60, 8)
+    assert set(trained.losses) == {"zinb", "spatial", "correlation", "total"}
+    assert [epoch for epoch, _ in seen] == [1, 2, 3, 4, 5]
+    assert [losses["total"] for _, losses in seen] == trained.losses["total"]
+    assert all(tensor.device.type == "cpu" for tensor in trained.weights.values())
+
+
+def test_same_seed_same_result_and_another_seed_another(parts):
+    one, two, other = (fit_semst(*parts, seed=seed, **SMALL).latent for seed in (3, 3, 4))
+    assert np.array_equal(one, two)
+    assert not np.allclose(one, other)
+
+
+def test_fit_leaves_the_callers_random_state(parts):
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    fit_semst(*parts, **SMALL)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_training_lowers_the_loss(parts):
+    total = fit_semst(*parts, **{**SMALL, "epochs": 60}, lr=1e-2).losses["total"]
+    assert total[-1] < 0.8 * total[0]
+
+
+def test_total_is_the_weighted_sum(parts):
+    losses = fit_semst(*parts, **SMALL, loss_weights=LossWeights(zinb=2.0, spatial=3.0, correlation=0.5)).losses
+    expected = 2 * np.array(losses["zinb"]) + 3 * np.array(losses["spatial"]) + 0.5 * np.array(losses["correlation"])
+    assert np.allclose(losses["total"], expected, rtol=1e-5)
+
+
+def test_moments_train_nearly_as_all_pairs_do(parts):
+    exact, moments = (fit_semst(*parts, **SMALL, pairs=pairs).losses["spatial"] for pairs in ("exact", "moments"))
+    assert np.allclose(exact, moments, atol=6e-4)
+
+
+def test_losses_that_leave_the_finite_numbers_stop_the_fit(parts):
+    matrix, *rest = parts
+    matrix.data[0] = np.inf
+    with pytest.raises(TrainingError, match="no longer finite in epoch 1"):
+        fit_semst(matrix, *rest, **SMALL)
+
+
+def test_training_curve_is_the_recorded_one(parts, semantics):
+    """`golden/semst_curve.json` was written by this very test's values on 21 November 2026 (torch 2.13, CPU)."""
+    found = fit_semst(*parts, semantics=semantics, **SMALL, seed=11).losses
+    recorded = json.loads(GOLDEN.read_text())
+    for name, values in recorded.items():
+        assert np.allclose(found[name], values, rtol=1e-4), name
