@@ -1,5 +1,7 @@
 """How well domains fit an annotation, and, without one, how they hang together."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
@@ -18,7 +20,7 @@ PAS_NEIGHBOURS = 10
 PAS_OTHERS = 6
 
 
-def score(domains: Int[np.ndarray, " spot"], annotation: pd.Categorical) -> dict[str, float]:
+def score(domains: Int[np.ndarray, " spot"], annotation: "pd.Categorical[Any]") -> dict[str, float]:
     """Return ARI, NMI, ACC and F1 of `domains` over the annotated spots, 0 to 100.
 
     ACC and F1 follow a one-to-one matching of domains to labels that makes most spots agree (Hungarian). A domain left
