@@ -21,7 +21,7 @@ from torch import Tensor
 
 from genesem_train.errors import ConfigError
 from genesem_train.report import ReportInput, write_figures, write_html
-from genesem_train.report.facts import versions
+from genesem_train.report.versions import versions
 
 OWN_NAMES = {"metrics.json", "config.toml", "result.h5ad", "model.safetensors", "figures", "report.html", "tables"}
 

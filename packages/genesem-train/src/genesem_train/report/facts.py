@@ -1,8 +1,6 @@
 """What the page says in words: the slide, the vectors used, the time taken, and how the numbers came about."""
 
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -10,7 +8,6 @@ import numpy as np
 from genesem_train.report.inputs import ReportInput
 from genesem_train.report.scores import ahead
 
-PACKAGES = ("genesem-train", "genesem-embed", "torch", "numpy", "scipy", "scikit-learn", "scanpy", "anndata")
 TIMING = {"preprocess_s": "preprocessing (s)", "fit_s": "fit, all seeds (s)", "s_per_epoch": "one epoch (s)"}
 
 
@@ -62,17 +59,6 @@ def notes(inputs: ReportInput) -> list[str]:
     if metrics.get("oracle"):
         said.append("The oracle score uses the labels to choose and cannot be reached without them; it is no result.")
     return said
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computed the result."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _one_line(value: object) -> str:

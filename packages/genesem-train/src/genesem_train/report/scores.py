@@ -1,8 +1,9 @@
 """`metrics.json` as the rows of one table: the method, its consensus, the baselines, an oracle only if there is one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from genesem_train.report.page import Table
 
 SCORES: dict[str, tuple[str, str, int]] = {
     "ari": ("ARI", "adjusted Rand index x 100; 0 is chance, 100 is equal", 1),
@@ -20,15 +21,7 @@ SCORES: dict[str, tuple[str, str, int]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoreTable:
-    """Column names with their meaning, and rows of a name, a kind and one text a column."""
-
-    columns: list[tuple[str, str]]
-    rows: list[tuple[str, str, list[str]]]
-
-
-def score_table(metrics: Mapping[str, Any]) -> ScoreTable:
+def score_table(metrics: Mapping[str, Any]) -> Table:
     """Return the table of all scores that `metrics` holds; a score that is not there is an empty cell."""
     method = str(metrics.get("method", "this fit"))
     seeds = metrics.get("seeds") or []
@@ -43,7 +36,7 @@ def score_table(metrics: Mapping[str, Any]) -> ScoreTable:
         groups.append((f"oracle: {metrics['oracle'].get('note', 'uses the labels')}", "oracle", metrics["oracle"], {}))
     used = [name for name in SCORES if any(name in scores for _, _, scores, _ in groups)]
     rows = [(name, kind, [_cell(c, scores, spread) for c in used]) for name, kind, scores, spread in groups]
-    return ScoreTable(columns=[SCORES[name][:2] for name in used], rows=[row for row in rows if any(row[2])])
+    return Table(columns=[SCORES[name][:2] for name in used], rows=[row for row in rows if any(row[2])])
 
 
 def ahead(metrics: Mapping[str, Any]) -> list[tuple[str, float, float]]:
