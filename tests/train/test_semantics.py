@@ -33,7 +33,7 @@ def publish(store, slide, ids, *, unit="spot", recipe="spot-symbols", top_genes=
     store.publish_collection(
         name=f"demo.{recipe}",
         unit=unit,
-        recipe={"name": recipe, "top_genes": top_genes},
+        recipe={"name": recipe} | ({"top_genes": top_genes} if unit == "spot" else {}),
         space_id=space.id,
         slide={"name": "demo", "fingerprint": fingerprint(slide), "n_spots": slide.n_obs, "n_genes": slide.n_vars}
         | spoofed,
@@ -54,7 +54,7 @@ def test_vectors_follow_the_spots_whatever_their_order(store, slide):
     order = [7, 3, 30]
     found = read(store, slide, slide[order])
     np.testing.assert_array_equal(found.matrix, vectors[order])
-    assert found.model == "minilm"
+    assert found.model == "sentence-transformers/all-MiniLM-L6-v2"
 
 
 def test_gene_vectors_are_averaged_over_the_top_genes_of_a_spot(store, slide):

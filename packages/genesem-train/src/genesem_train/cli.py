@@ -1,6 +1,7 @@
 """The `genesem-train` command: arguments in, one library call, results to stdout, exit code out."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,7 @@ class OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (click's own signature)
         """Run the command; with ``--debug`` let the traceback through."""
+        warnings.showwarning = lambda message, *where: typer.echo(f"warning: {message}", err=True)
         try:
             return super().invoke(ctx)
         except (GenesemError, OSError) as error:

@@ -12,7 +12,7 @@ import types
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Any, Literal, Self, Union, cast, get_args, get_origin
 
 import tomli_w
 
@@ -138,15 +138,15 @@ class FitConfig:
         ConfigError
             On an unknown key or a value of the wrong type or choice.
         """
-        return _build(cls, values, where)
+        return cast("Self", _build(cls, values, where))
 
     def with_values(self, section: str | None = None, **values: object) -> Self:
         """Return a copy with the values that are not None set, at the top or in one section."""
         given = {name: value for name, value in values.items() if value is not None}
         if section is None:
-            return _build(type(self), {**dataclasses.asdict(self), **given}, "the command line")
+            return self.from_mapping({**dataclasses.asdict(self), **given}, where="the command line")
         changed = {**dataclasses.asdict(getattr(self, section)), **given}
-        return self.with_values(**{section: changed})
+        return self.with_values(None, **{section: changed})
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values, nothing left out but what is None (TOML has no null)."""

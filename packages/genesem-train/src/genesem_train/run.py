@@ -45,7 +45,7 @@ class Spots:
     data: AnnData
     """Kept spots x variable genes: scaled `X`, raw counts in ``layers["counts"]``."""
     coords: Float[np.ndarray, "spot 2"]
-    annotation: pd.Categorical | None
+    annotation: "pd.Categorical[str] | None"
     n_domains: int
 
 
@@ -162,7 +162,8 @@ def find_semantics(config: FitConfig, slide: AnnData, spots: Spots, store_place:
             dataset=config.dataset,
         )
     if wanted.kind == "random":  # as many numbers per spot as the vectors that they stand in for
-        return random_semantics(*stored.matrix.shape, seed=config.training.seeds[0])
+        n_spots, dim = stored.matrix.shape
+        return random_semantics(n_spots, dim, seed=config.training.seeds[0])
     return stored
 
 
@@ -299,7 +300,7 @@ def _label_key(slide: AnnData, config: FitConfig) -> str | None:
     return key
 
 
-def _n_domains(n_spots: int, annotation: pd.Categorical | None, config: FitConfig) -> int:
+def _n_domains(n_spots: int, annotation: "pd.Categorical[str] | None", config: FitConfig) -> int:
     known = 0 if annotation is None else len(annotation.remove_unused_categories().categories)
     wanted = config.data.n_domains or known
     if not wanted:

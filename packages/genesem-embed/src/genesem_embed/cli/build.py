@@ -70,6 +70,9 @@ def build(
     gene_table: Annotated[
         Path | None, typer.Option(help="Gene texts for gene-summaries: NCBI folder, or a parquet, csv or tsv table.")
     ] = None,
+    organism: Annotated[
+        str | None, typer.Option(help="human, mouse or an NCBI taxonomy number. [default: the slide's own]")
+    ] = None,
     orthologues: Annotated[
         bool, typer.Option("--orthologues", help="Use the human summary where a mouse gene has none.")
     ] = False,
@@ -102,6 +105,7 @@ def build(
         top_genes=top_genes,
         template=template,
         gene_table=gene_table,
+        organism=organism,
         orthologues=orthologues,
         preprocess=PreprocessOptions(min_cells=min_cells, n_hvg=n_hvg),
     )

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -24,25 +25,25 @@ class OneLineErrors(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (click's own signature)
         """Run the command; with ``--debug`` let the traceback through."""
+        warnings.showwarning = _one_line
         try:
             with _terminate_as_interrupt():
                 return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):
-            raise
-        except GenesemError as error:
+        except (GenesemError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            typer.echo(f"error: {error}", err=True)
-        except OSError as error:
-            if ctx.params.get("debug"):
-                raise
-            typer.echo(f"error: {_os_problem(error)}", err=True)
+            said = str(error) if isinstance(error, GenesemError) else _os_problem(error)
+            typer.echo(f"error: {said}", err=True)
         raise typer.Exit(1)
 
 
 def say(result: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
     """Print `result` as one JSON object, or `lines` for a reader."""
     typer.echo(json.dumps(result, indent=2, default=str) if as_json else "\n".join(lines))
+
+
+def _one_line(message: Warning | str, *where: object, **more: object) -> None:
+    typer.echo(f"warning: {message}", err=True)
 
 
 def columns(head: list[str], rows: list[list[Any]]) -> list[str]:

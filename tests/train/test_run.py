@@ -1,0 +1,196 @@
+"""Store to report: the whole way on a small slide, what a result holds, and input that is refused with one line."""
+
+import json
+import tomllib
+
+import anndata as ad
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+from typer.testing import CliRunner
+
+from genesem_embed.datasets import fingerprint, load_slide
+from genesem_embed.encoders.model import describe_model
+from genesem_embed.store import Store, text_keys
+from genesem_train.cli import app
+from genesem_train.config import load_preset
+from genesem_train.outputs import OWN_NAMES
+from genesem_train.run import run_fit
+
+
+@pytest.fixture(scope="session")
+def slide_file(demo_slide, tmp_path_factory):
+    """Return an h5ad of every fourth spot of the demo slide, all seven domains among them."""
+
+    quarter = demo_slide[::4].copy()
+    path = tmp_path_factory.mktemp("slides") / "quarter.h5ad"
+    quarter.write_h5ad(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def store_place(slide_file, tmp_path_factory):
+    """Return a store that holds one vector per spot of the quarter; no language model made them."""
+    place = tmp_path_factory.mktemp("stores") / "store"
+    slide = load_slide(slide_file)
+    space = describe_model("minilm").space
+    texts = [f"text of {name}" for name in slide.obs_names]
+    keys = text_keys(space.id, texts)
+    vectors = np.random.default_rng(0).normal(size=(slide.n_obs, space.dim)).astype(np.float32)
+    with Store.open(place, mode="a") as store:
+        store.publish_segment(space, keys, vectors, texts, np.ones(len(texts), np.int32), {})
+        store.publish_collection(
+            name="quarter.spot-symbols",
+            unit="spot",
+            recipe={"name": "spot-symbols", "top_genes": 20},
+            space_id=space.id,
+            slide={
+                "name": "quarter",
+                "fingerprint": fingerprint(slide),
+                "n_spots": slide.n_obs,
+                "n_genes": slide.n_vars,
+            },
+            ids=list(slide.obs_names),
+            keys=keys,
+            notes={},
+        )
+    return str(place)
+
+
+def config(slide_file, **training):
+    training = {"epochs": 4, "seeds": (0, 1)} | training
+    return load_preset("demo", str(slide_file)).with_values("training", **training)
+
+
+@pytest.fixture(scope="session")
+def outcome(slide_file, store_place, tmp_path_factory):
+    out = tmp_path_factory.mktemp("results") / "quarter"
+    seen = []
+    result = run_fit(
+        config(slide_file),
+        store_place=store_place,
+        out=out,
+        on_epoch=lambda seed, done, total, losses: seen.append((seed, done, total, sorted(losses))),
+    )
+    return result, seen
+
+
+def test_a_result_is_whole(outcome):
+    result, _ = outcome
+    assert {entry.name for entry in result.out.iterdir()} <= OWN_NAMES
+    metrics = json.loads((result.out / "metrics.json").read_text("utf-8"))
+    assert metrics == json.loads(json.dumps(result.metrics))
+    assert metrics["n_domains"] == 7
+    assert metrics["collection"].startswith("quarter.spot-symbols@")
+    assert set(metrics["baseline"]) == {"pca", "smooth-pca"}
+    assert len(metrics["seeds"]) == 2
+    names = {"ari", "nmi", "acc", "f1_macro", "f1_weighted"}
+    assert set(metrics["consensus"]) == set(metrics["mean"]) == set(metrics["sd"]) == names
+    assert metrics["mean"]["ari"] == pytest.approx(np.mean([run["ari"] for run in metrics["seeds"]]))
+    assert metrics["timing"]["s_per_epoch"] > 0
+    assert metrics["peak_rss_mb"] > 100
+
+
+def test_the_annotated_slide_and_the_weights_can_be_read_back(outcome, slide_file):
+    result, _ = outcome
+    annotated = ad.read_h5ad(result.out / "result.h5ad")
+    assert list(annotated.obs_names) == list(ad.read_h5ad(slide_file).obs_names)
+    assert isinstance(annotated.obs["domain"].dtype, pd.CategoricalDtype)
+    assert annotated.obsm["X_genesem"].shape == (annotated.n_obs, 64)
+    weights = load_file(result.out / "model.safetensors")
+    assert {name.split("/")[0] for name in weights} == {"seed-0", "seed-1"}
+
+
+def test_progress_counts_epochs_over_all_seeds(outcome):
+    _, seen = outcome
+    assert [(seed, done, total) for seed, done, total, _ in seen] == [
+        (seed, done, 8) for done, seed in enumerate([0] * 4 + [1] * 4, start=1)
+    ]
+    assert seen[0][3] == ["correlation", "spatial", "total", "zinb"]
+
+
+def test_the_written_config_repeats_the_fit_exactly(outcome, store_place, tmp_path):
+    result, _ = outcome
+    again = CliRunner().invoke(
+        app,
+        ["fit", "--config", str(result.out / "config.toml"), "--store", store_place, "--out", str(tmp_path / "again")],
+        catch_exceptions=False,
+    )
+    assert again.exit_code == 0
+    repeated = json.loads((tmp_path / "again" / "metrics.json").read_text("utf-8"))
+    assert repeated["seeds"] == result.metrics["seeds"]
+    assert repeated["consensus"] == result.metrics["consensus"]
+    written = tomllib.loads((result.out / "config.toml").read_text("utf-8"))
+    assert written["training"]["seeds"] == [0, 1]
+
+
+def test_labels_change_scores_and_nothing_else(outcome, slide_file, store_place, tmp_path):
+    result, _ = outcome
+    slide = ad.read_h5ad(slide_file)
+    slide.obs["region"] = slide.obs["region"].sample(frac=1, random_state=0).to_numpy()
+    # The same slide with its labels shuffled: the fingerprint covers spots, genes and counts.
+    slide.write_h5ad(tmp_path / "quarter.h5ad")
+    shuffled = run_fit(config(tmp_path / "quarter.h5ad"), store_place=store_place, out=tmp_path / "out")
+    before, after = (ad.read_h5ad(folder / "result.h5ad") for folder in (result.out, shuffled.out))
+    np.testing.assert_array_equal(before.obsm["X_genesem"], after.obsm["X_genesem"])
+    assert list(before.obs["domain"]) == list(after.obs["domain"])
+    assert shuffled.metrics["consensus"]["ari"] < 10
+
+
+def test_without_labels_there_are_label_free_scores_only(slide_file, tmp_path):
+    slide = ad.read_h5ad(slide_file)
+    del slide.obs["region"]
+    slide.write_h5ad(tmp_path / "bare.h5ad")
+    settings = load_preset("default", str(tmp_path / "bare.h5ad"))
+    settings = settings.with_values("training", epochs=2, seeds=(0,)).with_values("semantics", kind="none")
+    result = run_fit(settings.with_values("data", n_domains=4), out=tmp_path / "out")
+    assert set(result.metrics["consensus"]) == {"silhouette", "chaos", "pas"}
+    assert "collection" not in result.metrics
+
+
+@pytest.mark.parametrize("method", ["pca", "smooth-pca"])
+def test_a_baseline_is_a_method_like_any_other(slide_file, tmp_path, method):
+    result = run_fit(config(slide_file).with_values(method=method), out=tmp_path / "out")
+    assert result.metrics["method"] == method
+    assert result.metrics["seeds"][0]["ari"] == result.metrics["baseline"][method]["ari"]
+
+
+def test_without_a_language_model_package_a_fit_works(slide_file, store_place, tmp_path, monkeypatch):
+    """Also run by `nox -s bare`, where none is installed; here they are made impossible to import."""
+    import sys
+
+    for name in ("transformers", "accelerate", "bitsandbytes"):
+        monkeypatch.setitem(sys.modules, name, None)
+    result = run_fit(config(slide_file, seeds=(0,)), store_place=store_place, out=tmp_path / "out")
+    assert (result.out / "report.html").exists()
+
+
+def refused(*arguments):
+    """Return the one line of a command that must fail with exit code 1."""
+    done = CliRunner().invoke(app, ["fit", *map(str, arguments)])
+    assert done.exit_code == 1, done.output
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+def test_bad_input_is_one_line(slide_file, store_place, tmp_path):
+    out = tmp_path / "out"
+    base = ["--dataset", slide_file, "--out", out]
+    assert "did you mean demo" in refused("--dataset", "demmo", "--out", out)
+    assert "gone.h5ad" in refused("--dataset", tmp_path / "gone.h5ad", "--out", out)
+    assert "--n-domains" in refused(*base, "--semantics", "none")
+    assert "layer_guess" in refused(*base, "--label-key", "layer_guess")
+    assert "more spots than domains" in refused(*base, "--n-domains", 900, "--semantics", "none")
+    assert "genesem-embed build" in refused(*base, "--n-domains", 7, "--store", store_place, "--top-genes", 5)
+    assert "one of semst" in refused(*base, "--method", "magic")
+    assert "one of fsm" in refused(*base, "--fusion", "glue")
+    assert str(tmp_path / "nowhere") in refused(*base, "--n-domains", 7, "--store", tmp_path / "nowhere")
+    assert not out.exists()
+
+
+def test_wrong_seeds_are_wrong_usage(slide_file):
+    done = CliRunner().invoke(app, ["fit", "--dataset", str(slide_file), "--seeds", "one"])
+    assert done.exit_code == 2
