@@ -2,10 +2,14 @@
 
 import functools
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NoReturn
 
-from genesem_embed.errors import MissingExtraError, ModelUnavailableError
+from genesem_embed.errors import InputError, MissingExtraError, ModelUnavailableError
+
+# Characters for private use, which no prompt holds, stand for the parts of a prompt.
+_SYSTEM, _USER = "\ue000", "\ue001"
 
 
 def render_chat(template: str, special_tokens: dict[str, str], system: str | None, user: str, *, thinking: bool) -> str:
@@ -27,6 +31,26 @@ def render_chat(template: str, special_tokens: dict[str, str], system: str | Non
 def render_instruct(system: str | None, user: str) -> str:
     """Return a query with its task, or the bare document where there is no task (Qwen3-Embedding's model card)."""
     return user if system is None else f"Instruct: {system}\nQuery:{user}"
+
+
+def find_user_part(text: str, render: Callable[[str | None, str], str]) -> tuple[int, int]:
+    """Return the first character of the user part of a rendered `text`, and the one after the last.
+
+    Raises
+    ------
+    InputError
+        `render` did not make this text.
+    """
+    alone, tail = render(None, _USER).split(_USER)
+    head, between = render(_SYSTEM, _USER).removesuffix(_USER + tail).split(_SYSTEM)
+    end = len(text) - len(tail)
+    if text.endswith(tail):
+        if text.startswith(head) and (found := text.find(between, len(head))) >= 0:
+            return found + len(between), end
+        if text.startswith(alone):
+            return len(alone), end
+    msg = f"the user part of {text[:40]!r}... cannot be found: the text was not made by this model's chat template"
+    raise InputError(msg)
 
 
 @functools.cache

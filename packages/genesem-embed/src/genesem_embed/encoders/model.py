@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genesem_embed.encoders.card import Card, read_card
-from genesem_embed.encoders.chat import render_chat, render_instruct
+from genesem_embed.encoders.chat import find_user_part, render_chat, render_instruct
 from genesem_embed.encoders.device import Device, find_device
 from genesem_embed.encoders.locate import locate
 from genesem_embed.encoders.tokens import TextTokenizer, tokenizer_sha256
@@ -51,7 +51,12 @@ class Model:
             special_tokens=self.space.style != "chat",
             max_tokens=self.space.max_tokens,
             truncation=self.space.truncation,
+            part=self._user_part if self.space.pooling == "user-mean" else None,
         )
+
+    def _user_part(self, text: str) -> tuple[int, int]:
+        """Return where the user part of a rendered text begins and ends."""
+        return find_user_part(text, self.render)
 
     @cached_property
     def _marks(self) -> dict[str, str]:

@@ -1,10 +1,5 @@
 """Texts that cannot be encoded: set aside while the others go on, told together at the end."""
 
-from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
-
 from genesem_embed.errors import EncodingError
 
 _SHOWN = 3
@@ -12,29 +7,14 @@ _WORDS = 6
 
 
 class Problems:
-    """Collects the texts that failed."""
+    """Collects the texts that failed and why."""
 
     def __init__(self) -> None:
         self._found: list[str] = []
 
-    def sort_out_lengths(
-        self, texts: Sequence[str], lengths: npt.NDArray[np.int32], max_tokens: int
-    ) -> npt.NDArray[np.intp]:
-        """Return the positions of the texts that have tokens, but not more than `max_tokens`."""
-        fits = (lengths > 0) & (lengths <= max_tokens)
-        for row in np.flatnonzero(~fits).tolist():
-            size = f"{lengths[row]} tokens, more than the {max_tokens} of this space" if lengths[row] else "no tokens"
-            self._found.append(f"text {row} ({first_words(texts[row])}) has {size}")
-        return np.flatnonzero(fits)
-
-    def sort_out_values(
-        self, texts: Sequence[str], rows: npt.NDArray[np.intp], vectors: npt.NDArray[np.float32]
-    ) -> npt.NDArray[np.bool_]:
-        """Return which `vectors` are finite."""
-        finite = np.asarray(np.isfinite(vectors).all(axis=1))
-        for row in rows[~finite].tolist():
-            self._found.append(f"text {row} ({first_words(texts[row])}) has a vector that is not finite")
-        return finite
+    def add(self, row: int, text: str, why: str) -> None:
+        """Set the text at `row` aside."""
+        self._found.append(f"text {row} ({first_words(text)}) {why}")
 
     def raise_if_any(self) -> None:
         """Raise one error for all that was found."""

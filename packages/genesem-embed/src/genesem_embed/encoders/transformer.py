@@ -1,73 +1,117 @@
-"""The one encoder for every Hugging Face model on this machine: token ids in, pooled float32 vectors out."""
+"""The one encoder for every Hugging Face model on this machine: texts in, pooled float32 vectors out."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genesem_embed.encoders.batches import length_batches
+from genesem_embed.encoders.memory import Budget, run_within
 from genesem_embed.encoders.model import Model
-from genesem_embed.encoders.pooling import pool
 from genesem_embed.encoders.problems import Problems
 from genesem_embed.encoders.protocol import EncodedBatch
+from genesem_embed.encoders.runners import Runner, choose_runner
+from genesem_embed.encoders.tokens import Tokens
 from genesem_embed.encoders.weights import load_weights
+from genesem_embed.errors import ModelUnavailableError
+from genesem_embed.store.space import Space
 
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
+# Texts that are sorted together; those of the next window are tokenised while this one runs.
+_WINDOW = 8192
 
 
 class TransformerEncoder:
     """Runs a model's network over texts; `load_encoder` makes one."""
 
-    def __init__(self, model: Model, network: torch.nn.Module, batch_tokens: int) -> None:
-        self.space = model.space
+    def __init__(self, model: Model, runner: Runner, batch_tokens: int) -> None:
         self._model = model
-        self._network = network
-        self._batch_tokens = batch_tokens
-        self._place = torch.device(model.device)
+        self._runner = runner
+        self._budget = Budget(batch_tokens)
+        self._end_token = _end_token(model)
+
+    @property
+    def space(self) -> Space:
+        """The space of the vectors."""
+        return self._model.space
 
     @property
     def device(self) -> str:
         """What it runs on."""
-        return (
-            torch.cuda.get_device_name() if self._place.type == "cuda" else f"cpu ({torch.get_num_threads()} threads)"
-        )
+        if self._model.device == "cuda":
+            return torch.cuda.get_device_name()
+        return f"cpu ({torch.get_num_threads()} threads)"
+
+    @property
+    def batch_tokens(self) -> int:
+        """The token budget of a batch, as far as memory has taught it."""
+        return self._budget.tokens
 
     def encode(self, texts: Sequence[str]) -> Iterator[EncodedBatch]:
-        """Yield the vectors of `texts`, longest first; texts that fail are told at the end, after all the others.
+        """Yield the vectors of `texts`; those that fail are told at the end, after all the others.
 
         Raises
         ------
         EncodingError
-            Some texts are too long or gave vectors that are not finite.
+            Some texts are too long, do not fit in memory, or gave vectors that are not finite.
         """
         problems = Problems()
-        ids = self._model.tokenizer.ids(texts)
-        lengths = np.array([len(one) for one in ids], dtype=np.int32)
-        fitting = problems.sort_out_lengths(texts, lengths, self.space.max_tokens)
-        for batch in length_batches(lengths[fitting], self._batch_tokens):
-            rows = fitting[batch]
-            vectors = self._run([ids[row] for row in rows]).cpu().numpy()
-            kept = problems.sort_out_values(texts, rows, vectors)
-            yield EncodedBatch(rows=rows[kept], vectors=vectors[kept], n_tokens=lengths[rows[kept]])
+        starts = range(0, len(texts), _WINDOW)
+        with ThreadPoolExecutor(max_workers=1) as background:
+            ahead = [background.submit(self._tokenise, texts[start : start + _WINDOW]) for start in starts[:1]]
+            for start, after in zip(starts, [*starts[1:], None], strict=False):
+                tokens = ahead.pop().result()
+                if after is not None:
+                    ahead.append(background.submit(self._tokenise, texts[after : after + _WINDOW]))
+                yield from self._encode_window(texts, start, tokens, problems)
         problems.raise_if_any()
 
-    @torch.inference_mode()
-    def _run(self, ids: Sequence[npt.NDArray[np.int32]]) -> Float[Tensor, "row dim"]:
-        """Return the vectors of one padded batch."""
-        padded = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.int64)
-        real = torch.zeros(padded.shape, dtype=torch.bool)
-        for row, one in enumerate(ids):
-            padded[row, : len(one)] = torch.from_numpy(one)
-            real[row, : len(one)] = True
-        padded, real = padded.to(self._place), real.to(self._place)
-        last = self.space.layer == -1
-        states = self._network(input_ids=padded, attention_mask=real.long(), output_hidden_states=not last)
-        hidden = states.last_hidden_state if last else states.hidden_states[self.space.layer]
-        vectors = pool(hidden, real, self.space.pooling)
-        return torch.nn.functional.normalize(vectors, dim=1) if self.space.normalise else vectors
+    def _tokenise(self, texts: Sequence[str]) -> Tokens:
+        return self._model.tokenizer.tokenise(texts)
+
+    def _encode_window(
+        self, texts: Sequence[str], start: int, tokens: Tokens, problems: Problems
+    ) -> Iterator[EncodedBatch]:
+        """Yield the vectors of the texts from `start` on, whose tokens are `tokens`."""
+        rows = np.fromiter(self._runnable(texts, start, tokens, problems), dtype=np.intp)
+        ids = [tokens.ids[row] for row in rows.tolist()]
+        for batch, found in run_within(self._runner, ids, tokens.spans[rows], self._budget):
+            asked = start + rows[batch]
+            if found is None:
+                problems.add(int(asked[0]), texts[int(asked[0])], "does not fit in memory")
+                continue
+            vectors = self._finish(found)
+            finite = np.asarray(np.isfinite(vectors).all(axis=1))
+            for row in asked[~finite].tolist():
+                problems.add(row, texts[row], "has a vector that is not finite")
+            kept = batch[finite]
+            yield EncodedBatch(rows=start + rows[kept], vectors=vectors[finite], n_tokens=tokens.lengths[rows[kept]])
+
+    def _runnable(self, texts: Sequence[str], start: int, tokens: Tokens, problems: Problems) -> Iterator[int]:
+        """Yield the texts that can be run, and note why the others cannot."""
+        for row in range(len(tokens.ids)):
+            if problem := self._problem(tokens, row):
+                problems.add(start + row, texts[start + row], problem)
+            else:
+                yield row
+
+    def _problem(self, tokens: Tokens, row: int) -> str | None:
+        """Return why a text cannot be run, if it cannot."""
+        length, most = len(tokens.ids[row]), self.space.max_tokens
+        if length > most:
+            return f"has {length} tokens, more than the {most} of this space"
+        if tokens.spans[row, 1] <= tokens.spans[row, 0]:
+            return "has no tokens to pool"
+        if self._end_token is not None and tokens.ids[row][-1] != self._end_token:
+            return f"ends with the token {tokens.ids[row][-1]}, not with the model's end token {self._end_token}"
+        return None
+
+    def _finish(self, vectors: Float[Tensor, "text dim"]) -> Float[np.ndarray, "text dim"]:
+        if self.space.normalise:
+            vectors = torch.nn.functional.normalize(vectors, dim=1)
+        return vectors.cpu().numpy()
 
 
 def load_encoder(model: Model, *, batch_tokens: int | None = None) -> TransformerEncoder:
@@ -76,6 +120,21 @@ def load_encoder(model: Model, *, batch_tokens: int | None = None) -> Transforme
     Parameters
     ----------
     batch_tokens
-        Token budget of one batch, padding included; by default one that suits the device.
+        Token budget of one batch; by default one that suits the device.
     """
-    return TransformerEncoder(model, load_weights(model), batch_tokens or _BATCH_TOKENS[model.device])
+    network = load_weights(model)
+    return TransformerEncoder(model, choose_runner(network, model.space), batch_tokens or _BATCH_TOKENS[model.device])
+
+
+def _end_token(model: Model) -> int | None:
+    """Return the token that every text of a last-token embedding model has to end with."""
+    if model.space.style != "instruct" or model.space.pooling != "last":
+        return None
+    found = model.tokenizer.end_token
+    if found is None:
+        msg = (
+            f"the tokenizer of {model.name} puts no end token after a text, but the model pools its last token: "
+            "download tokenizer.json again, as the model's authors publish it"
+        )
+        raise ModelUnavailableError(msg)
+    return found

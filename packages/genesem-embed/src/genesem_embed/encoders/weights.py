@@ -20,6 +20,7 @@ def load_weights(model: Model) -> torch.nn.Module:
         The files do not make a network.
     """
     try:
+        from safetensors import SafetensorError
         from transformers import AutoModel
         from transformers.utils import logging
     except ImportError:
@@ -29,7 +30,7 @@ def load_weights(model: Model) -> torch.nn.Module:
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         network = AutoModel.from_pretrained(model.folder, dtype=dtype, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         msg = f"the model in {model.folder} cannot be loaded: {_first_line(error)}"
         raise ModelUnavailableError(msg) from error
     with contextlib.suppress(AttributeError):

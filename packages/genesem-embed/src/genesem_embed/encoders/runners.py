@@ -1,0 +1,124 @@
+"""One batch through the network: packed where the model allows it, else padded, which is also the reference."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genesem_embed.encoders.attention import PACKED, AttentionPlan, packed_attention, planned
+from genesem_embed.encoders.packing import Ids, pack
+from genesem_embed.encoders.pooling import pool
+from genesem_embed.store.space import Space
+
+_AGREE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}
+
+
+class Runner(Protocol):
+    """Gives the vectors of a batch of token ids."""
+
+    causal: bool
+    """Whether texts that begin alike share work, so that `tree_batches` should bring them together."""
+
+    def run(self, ids: Sequence[Ids], spans: npt.NDArray[np.int64]) -> Float[Tensor, "text dim"]:
+        """Return the pooled float32 vectors, on the network's device."""
+        ...
+
+
+class PaddedRunner:
+    """Every text in a row of its own, padded to the longest; works for any model."""
+
+    causal = False
+
+    def __init__(self, network: Any, space: Space) -> None:  # noqa: ANN401 - transformers' models have no common type
+        self._network = network
+        self._space = space
+
+    @torch.inference_mode()
+    def run(self, ids: Sequence[Ids], spans: npt.NDArray[np.int64]) -> Float[Tensor, "text dim"]:
+        """Return the vectors of one batch."""
+        padded = torch.zeros(len(ids), max(map(len, ids)), dtype=torch.int64)
+        real = torch.zeros_like(padded)
+        for row, one in enumerate(ids):
+            padded[row, : len(one)] = torch.from_numpy(one)
+            real[row, : len(one)] = 1
+        place = self._network.device
+        inputs = {"input_ids": padded.to(place), "attention_mask": real.to(place)}
+        hidden = _hidden(self._network, self._space, inputs)
+        paths = np.arange(padded.numel()).reshape(padded.shape)
+        return pool(hidden.flatten(0, 1), paths, spans, self._space.pooling)
+
+
+class PackedRunner:
+    """All texts in one row without padding; in a causal model, equal beginnings are computed once."""
+
+    def __init__(self, network: Any, space: Space, *, causal: bool) -> None:  # noqa: ANN401 - as above
+        self._network = network
+        self._space = space
+        self.causal = causal
+
+    @torch.inference_mode()
+    def run(self, ids: Sequence[Ids], spans: npt.NDArray[np.int64]) -> Float[Tensor, "text dim"]:
+        """Return the vectors of one batch."""
+        packed = pack(ids, causal=self.causal)
+        place = self._network.device
+        inputs = {
+            "input_ids": torch.from_numpy(packed.ids)[None].to(place),
+            "position_ids": torch.from_numpy(packed.positions)[None].to(place),
+        }
+        with planned(AttentionPlan(packed, place, causal=self.causal)):
+            hidden = _hidden(self._network, self._space, inputs)
+        return pool(hidden[0], packed.paths, spans, self._space.pooling)
+
+
+def choose_runner(network: Any, space: Space) -> Runner:  # noqa: ANN401 - as above
+    """Return the packed runner where it gives the padded one's vectors on a probe, else the padded one.
+
+    Models with other kinds of attention (sliding windows, sinks, soft caps) fail the probe or raise in it.
+    """
+    from transformers import AttentionInterface
+
+    reference = PaddedRunner(network, space)
+    if not getattr(network, "_supports_attention_backend", False) or _has_windows(network.config):
+        return reference
+    ids = _probe(int(network.config.vocab_size))
+    spans = np.asarray([[0, len(one)] for one in ids])
+    expected = reference.run(ids, spans)
+    AttentionInterface.register(PACKED, packed_attention)
+    usual = network.config._attn_implementation
+    network.set_attn_implementation(PACKED)
+    for causal in (True, False):
+        runner = PackedRunner(network, space, causal=causal)
+        try:
+            found = runner.run(ids, spans)
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            continue
+        scale = expected.abs().max().clamp(min=1.0)
+        if (found - expected).abs().max() <= _AGREE[space.compute_dtype] * scale:
+            return runner
+    network.set_attn_implementation(usual)
+    return reference
+
+
+def _hidden(network: Any, space: Space, inputs: dict[str, Tensor]) -> Tensor:  # noqa: ANN401 - as above
+    if space.layer == -1:
+        states: Tensor = network(**inputs).last_hidden_state
+        return states
+    every: Tensor = network(**inputs, output_hidden_states=True).hidden_states[space.layer]
+    return every
+
+
+def _has_windows(config: Any) -> bool:  # noqa: ANN401 - a transformers config
+    """Tell whether some layer sees only the tokens near by, which short probes would not show."""
+    kinds = getattr(config, "layer_types", None) or ["full_attention"]
+    return set(kinds) != {"full_attention"}
+
+
+def _probe(n_words: int) -> list[Ids]:
+    """Return three texts, two of which begin alike."""
+    draw = np.random.default_rng(0)
+    head, *tails = (draw.integers(0, n_words, n).astype(np.int32) for n in (7, 5, 9, 4))
+    return [np.concatenate([head, tails[0]]), np.concatenate([head, tails[1]]), tails[2]]

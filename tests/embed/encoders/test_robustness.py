@@ -1,0 +1,114 @@
+"""What goes wrong with one text stays with that text; what goes wrong with memory teaches the budget."""
+
+import numpy as np
+import pytest
+import torch
+
+from genesem_embed.encoders import transformer
+from genesem_embed.encoders.memory import Budget, run_within
+from genesem_embed.encoders.packing import pack
+from genesem_embed.errors import EncodingError, ModelUnavailableError
+
+
+class SmallMemory:
+    """Runs batches of at most so many tokens, and gives every text its first id."""
+
+    causal = True
+
+    def __init__(self, most, error):
+        self.most, self.error, self.tried = most, error, []
+
+    def run(self, ids, spans):
+        n_tokens = len(pack(ids, causal=True).ids)
+        self.tried.append(n_tokens)
+        if n_tokens > self.most:
+            raise self.error
+        return torch.tensor([[float(one[0])] for one in ids])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 1 bytes")],
+    ids=["cuda", "cpu"],
+)
+def test_running_out_of_memory_halves_the_budget_and_keeps_it(error):
+    ids = [np.full(10, row, np.int32) for row in range(40)]
+    spans = np.tile([0, 10], (40, 1))
+    runner, budget = SmallMemory(60, error), Budget(400)
+    found = dict(_pairs(run_within(runner, ids, spans, budget)))
+    assert found == {row: float(row) for row in range(40)}
+    assert budget.tokens == 50
+    assert runner.tried[:3] == [400, 200, 100]
+    assert max(runner.tried[3:]) <= 50
+
+
+def test_a_text_too_large_for_the_memory_does_not_lose_the_others():
+    ids = [np.full(n, row, np.int32) for row, n in enumerate((10, 100, 10))]
+    spans = np.array([[0, 10], [0, 100], [0, 10]])
+    runner = SmallMemory(60, torch.OutOfMemoryError("CUDA out of memory"))
+    found = dict(_pairs(run_within(runner, ids, spans, Budget(400))))
+    assert found == {0: 0.0, 1: None, 2: 2.0}
+
+
+def test_other_errors_pass():
+    runner = SmallMemory(0, RuntimeError("shapes differ"))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        list(run_within(runner, [np.ones(3, np.int32)], np.array([[0, 3]]), Budget(10)))
+
+
+def test_a_vector_that_is_not_finite_is_named_and_the_others_come(tiny_bert, encoder_of, collect):
+    encoder = encoder_of(tiny_bert, normalise=False)
+    word = encoder._model.tokenizer.tokenise(["MBP"]).ids[0][1]
+    with torch.no_grad():
+        encoder._runner._network.embeddings.word_embeddings.weight[word] = float("nan")
+    seen = []
+    batches = (seen.extend(batch.rows) for batch in encoder.encode(["PLP1", "MBP", "GFAP"]))
+    with pytest.raises(EncodingError, match=r"text 1 \('MBP'\) has a vector that is not finite"):
+        list(batches)
+    assert sorted(seen) == [0, 2]
+
+
+def test_many_problems_make_one_line(tiny_bert, encoder_of):
+    encoder = encoder_of(tiny_bert, max_tokens=3)
+    with pytest.raises(EncodingError, match=r"^5 texts .*; and 2 more\. ") as caught:
+        list(encoder.encode(["MBP PLP1 GFAP"] * 5))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_user_part_is_named(tiny_qwen3, encoder_of):
+    encoder = encoder_of(tiny_qwen3, pooling="user-mean")
+    with pytest.raises(EncodingError, match="has no tokens to pool"):
+        list(encoder.encode([encoder._model.render(None, "")]))
+
+
+def test_windows_join_up(tiny_bert, encoder_of, collect, monkeypatch):
+    texts = [f"MBP {'PLP1 ' * (row % 7)}" for row in range(23)]
+    expected = collect(encoder_of(tiny_bert), texts)
+    monkeypatch.setattr(transformer, "_WINDOW", 4)
+    np.testing.assert_allclose(collect(encoder_of(tiny_bert), texts), expected, atol=1e-6)
+
+
+def test_no_texts_give_no_batches(tiny_bert, encoder_of):
+    assert list(encoder_of(tiny_bert).encode([])) == []
+
+
+def test_a_generator_can_be_left_half_way(tiny_bert, encoder_of):
+    batches = encoder_of(tiny_bert, batch_tokens=5).encode(["MBP", "GFAP", "PLP1"])
+    assert len(next(batches).rows) == 1
+    batches.close()
+
+
+def test_weights_that_cannot_be_read_are_named(tiny_bert, encoder_of, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(tiny_bert, tmp_path / "cut")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100])
+    with pytest.raises(ModelUnavailableError, match="cannot be loaded"):
+        encoder_of(folder)
+
+
+def _pairs(results):
+    for rows, vectors in results:
+        for place, row in enumerate(rows.tolist()):
+            yield row, None if vectors is None else float(vectors[place, 0])
