@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from genesem_embed.datasets.preprocess import PreprocessOptions
+from genesem_embed.texts.cells.budget import TokenBudget
+from genesem_embed.texts.cells.options import CellOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +23,7 @@ class RecipeOptions:
     """`human`, `mouse` or an NCBI taxonomy number; None takes the slide's own, else the one whose symbols fit."""
     orthologues: bool = False
     """Take the human summary where a gene of another organism has none (gene-summaries)."""
+    cells: CellOptions = field(default_factory=CellOptions)
+    """Everything else of cell-sentences."""
+    budget: TokenBudget | None = None
+    """What the model takes; None writes prompts of any length (cell-sentences)."""

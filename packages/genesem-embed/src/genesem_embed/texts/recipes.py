@@ -2,11 +2,14 @@
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from anndata import AnnData
 
 from genesem_embed.errors import UnknownNameError
+from genesem_embed.texts.cells.cohort import is_fitted
+from genesem_embed.texts.cells.recipe import write_cells
 from genesem_embed.texts.options import RecipeOptions
 from genesem_embed.texts.prompts import Prompts
 from genesem_embed.texts.summaries import write_summaries
@@ -22,6 +25,8 @@ class Recipe:
     write: Callable[[AnnData, RecipeOptions, Template], Prompts]
     default_template: str
     default_model: str
+    kind: Literal["counts", "markers"] = "counts"
+    """What the matrix of the slide holds; `load_slide` checks it."""
 
 
 RECIPES = {
@@ -33,6 +38,13 @@ RECIPES = {
             write=write_summaries,
             default_template="ncbi",
             default_model="Qwen/Qwen3-Embedding-4B",
+        ),
+        Recipe(
+            name="cell-sentences",
+            write=write_cells,
+            default_template="context",
+            default_model="Qwen/Qwen3-4B",
+            kind="markers",
         ),
     )
 }
@@ -67,3 +79,14 @@ def make_prompts(slide: AnnData, recipe: str, *, options: RecipeOptions) -> Prom
     found = find_recipe(recipe)
     template = load_template(recipe, options.template or found.default_template)
     return found.write(slide, options, template)
+
+
+def expand_options(slide: AnnData, recipe: str, options: RecipeOptions) -> list[RecipeOptions]:
+    """Return the options of every collection that a build of `slide` publishes: one, or one for each fold.
+
+    Cell sentences whose scaling is fitted on training cells differ from fold to fold; all others serve every fold.
+    """
+    cells = options.cells
+    if recipe != "cell-sentences" or cells.fold is not None or not is_fitted(slide, cells):
+        return [options]
+    return [replace(options, cells=replace(cells, fold=fold)) for fold in range(cells.folds)]

@@ -1,0 +1,1 @@
+"""Recipe `cell-sentences`: a cell as its ranked proteins, beside similar, near, dissimilar and distant cells."""

@@ -1,0 +1,74 @@
+"""The choices of `cell-sentences`; all that the paper leaves open is an option here, and the defaults are ours."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from genesem_embed.datasets.splits import SplitBy
+
+Section = Literal["similar", "near", "dissimilar", "distant"]
+Scaling = Literal["auto", "raw", "zscore", "p99"]
+Similarity = Literal["cosine", "pearson", "euclidean"]
+Distance = Literal["euclidean", "l1", "cosine"]
+SECTIONS: tuple[Section, ...] = ("similar", "near", "dissimilar", "distant")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellOptions:
+    """How cells and their neighbours become sentences."""
+
+    k: int = 1
+    """Cells per section; 0 leaves the target's own sentence alone. The paper finds 1 to 3 best."""
+    sections: tuple[Section, ...] = SECTIONS
+    """Sections to write; those that `pairing` or `negatives` excludes are left out as well."""
+    pairing: Literal["union", "intersection", "spatial", "expression"] = "union"
+    """`union`: similar cells and near cells; `intersection`: cells that are both, else as `union`; the others: one."""
+    similarity: Similarity = "cosine"
+    distance: Distance = "euclidean"
+    negatives: Literal["quantile", "paper-like", "random", "none"] = "quantile"
+    """`paper-like` takes the most dissimilar and the farthest cells, which are the same few for a whole image;
+    `quantile` draws from the far part of the image, no cell more than `reuse_cap` times; `random` draws from all."""
+    far_quantile: float = 0.2
+    """The far part: this share of the image."""
+    reuse_cap: int = 10
+    """How often a cell may be drawn as a negative, per section and for each of the `k`."""
+    positive_window: tuple[int, int] | None = None
+    """First and last rank of the similar and near cells; None is (1, k)."""
+    negative_window: tuple[int, int] | None = None
+    """The same for `paper-like` negatives; rank 1 is the most dissimilar or farthest."""
+    layout: Literal["joint", "paired"] = "joint"
+    """One prompt per cell, or two: with the positives and with the negatives."""
+    scaling: Scaling = "auto"
+    """Per marker, before ranking. `zscore` is that of asinh(value), `p99` divides by the 99th percentile. `auto` takes
+    `raw` where a value is negative (they were standardised before), else `zscore`."""
+    scaling_scope: Literal["training", "image"] = "training"
+    """Where the scaling is fitted: on the training cells of `fold`, or within each image (one text for all folds)."""
+    exclude_markers: tuple[str, ...] | None = None
+    """Markers that no sentence names; None leaves out DNA and histone channels."""
+    occlude: tuple[str, ...] = ()
+    """Markers left out of the target's sentence alone, to see what a model makes of their absence."""
+    undetected: Literal["drop", "keep"] = "drop"
+    """Name the markers that a cell does not show, too? They rank by chance, or by panel order."""
+    target_markers: int | None = 10
+    """Names in the target's sentence; None is all. Ten serve the bundled encoder better than all, and it is faster."""
+    context_markers: int | None = 10
+    """Names in a neighbour's sentence; None is all."""
+    content: Literal["ranks", "values"] = "ranks"
+    """`values` writes names in panel order, each with its scaled value."""
+    filler: bool = False
+    """Fill the neighbours' sentences with the panel's names in their own order: equal length, nothing said."""
+    shuffle_coordinates: bool = False
+    """Give each image's coordinates to its cells at random: the control for spatial context."""
+    seed: int = 0
+    """Of drawn negatives, shuffled coordinates, the sample and the split."""
+    sample: int | None = None
+    """Write texts for so many cells only, drawn at random; their neighbours come from all cells."""
+    image_key: str = "image"
+    split_by: SplitBy = "patient"
+    """What training and test never share, where the scaling is fitted on training cells."""
+    split_key: str | None = None
+    """Column of the patients or images; None is the column of that name."""
+    status_key: str | None = None
+    """Column that the folds are stratified by."""
+    folds: int = 5
+    fold: int | None = None
+    """The fold whose test cells the scaling must not see; None where nothing is fitted on training cells."""

@@ -1,0 +1,151 @@
+"""Recipe `cell-sentences`, on one page: slide, cohort, context, sentences, prompts, checks."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from anndata import AnnData
+
+from genesem_embed.texts.cells.budget import TokenBudget, fit_prompts
+from genesem_embed.texts.cells.cohort import Cohort, read_cohort
+from genesem_embed.texts.cells.context import Context, find_context, hub_shares
+from genesem_embed.texts.cells.layout import NEGATIVES, POSITIVES, Sentences, Slots, make_slots, write_prompt
+from genesem_embed.texts.cells.leak import check_context, check_markers, check_words
+from genesem_embed.texts.cells.neighbours import NONE
+from genesem_embed.texts.cells.options import CellOptions
+from genesem_embed.texts.cells.panel import require_markers
+from genesem_embed.texts.cells.sentences import Wording, write_sentences
+from genesem_embed.texts.options import RecipeOptions
+from genesem_embed.texts.prompts import Prompts
+from genesem_embed.texts.template import Template
+
+VERSION = 1
+
+
+def write_cells(slide: AnnData, options: RecipeOptions, template: Template) -> Prompts:
+    """Return one prompt per cell (layout `paired`: two), with its neighbours' sentences.
+
+    No label is read. Where scaling is fitted on training cells (`options.cells.fold`), neither a test cell's value nor
+    its sentence reaches the text of a training cell. A cell that shows no marker gets the template's `empty`.
+
+    Raises
+    ------
+    InputError
+        The panel, the images or the split cannot be used, a leak was found, or a target's sentence alone is too long.
+    """
+    cohort = read_cohort(slide, options.cells)
+    check_markers(cohort.cells.values, cohort.markers, slide.obs)
+    context = find_context(cohort.cells, options.cells)
+    check_context(cohort.cells, context)
+    sentences = sentences_of(cohort, options.cells, template)
+    rows = _written_rows(slide.n_obs, options.cells)
+    ids, users, dropped = _write(slide, rows, sentences, context, options, template)
+    check_words(users, [*template.parts.values()], cohort.markers)
+    return Prompts(
+        unit="cell",
+        ids=ids,
+        users=users,
+        system=template.system,
+        recipe={
+            "name": "cell-sentences",
+            "version": VERSION,
+            **template.stamp(),
+            **cohort.stamp,
+            "max_tokens": options.budget.max_tokens if options.budget else None,
+        },
+        notes=_notes(cohort, context, dropped, options.cells),
+    )
+
+
+def sentences_of(cohort: Cohort, options: CellOptions, template: Template) -> Sentences:
+    """Return every cell's sentence as a target and as a neighbour."""
+    wording = Wording(content=options.content, separator=template.parts["separator"], empty=template.parts["empty"])
+    hidden = np.isin(cohort.markers, require_markers(cohort.markers, options.occlude))
+    values, shown, names = cohort.cells.values, cohort.shown, cohort.markers
+    around = replace(wording, content="filler") if options.filler else wording
+    return Sentences(
+        target=write_sentences(values, shown & ~hidden, names, wording, options.target_markers),
+        context=write_sentences(values, shown, names, around, options.context_markers),
+    )
+
+
+def _written_rows(n_cells: int, options: CellOptions) -> npt.NDArray[np.intp]:
+    if options.sample is None or options.sample >= n_cells:
+        return np.arange(n_cells)
+    return np.sort(np.random.default_rng(options.seed).permutation(n_cells)[: options.sample])
+
+
+def _write(
+    slide: AnnData,
+    rows: npt.NDArray[np.intp],
+    sentences: Sentences,
+    context: Context,
+    options: RecipeOptions,
+    template: Template,
+) -> tuple[list[str], list[str], Counter[str]]:
+    """Return ids, user parts, and how many sentences of each section were dropped for length."""
+    names = [str(slide.obs_names[row]) for row in rows]
+    if options.cells.layout == "joint":
+        users, dropped = _fitted(
+            rows, sentences, make_slots(context, [*POSITIVES, *NEGATIVES]), options.budget, template
+        )
+        return names, users, dropped
+    halves = {"positive": POSITIVES, "negative": NEGATIVES}
+    found = [_fitted(rows, sentences, make_slots(context, kind), options.budget, template) for kind in halves.values()]
+    ids = [f"{name}#{half}" for name in names for half in halves]
+    users = [text for pair in zip(*(texts for texts, _ in found), strict=True) for text in pair]
+    return ids, users, found[0][1] + found[1][1]
+
+
+def _fitted(
+    rows: npt.NDArray[np.intp], sentences: Sentences, slots: Slots, budget: TokenBudget | None, template: Template
+) -> tuple[list[str], Counter[str]]:
+    users, kept = fit_prompts(
+        lambda number, n_slots: write_prompt(template.parts, sentences, slots, int(rows[number]), n_slots),
+        len(rows),
+        len(slots.section),
+        system=template.system,
+        budget=budget,
+    )
+    dropped: Counter[str] = Counter()
+    for position, section in enumerate(slots.section):
+        lost = (kept <= position) & (slots.cell[rows, position] != NONE)
+        dropped[section] += int(lost.sum())
+    return users, dropped
+
+
+def _notes(cohort: Cohort, context: Context, dropped: Counter[str], options: CellOptions) -> dict[str, Any]:
+    sizes = np.bincount(cohort.cells.image, minlength=len(cohort.cells.image_names))
+    last = max(options.k, *(window[1] for window in (options.positive_window, options.negative_window) if window), 0)
+    small = [name for name, size in zip(cohort.cells.image_names, sizes, strict=True) if options.k and size <= last]
+    lost = {section: n for section, n in dropped.items() if n}
+    return {
+        "n_cells": len(cohort.shown),
+        "n_images": len(sizes),
+        "n_empty_cells": int((~cohort.shown.any(axis=1)).sum()),
+        "n_small_images": len(small),
+        "hubs": hub_shares(context),
+        "dropped_sentences": lost,
+        "warnings": list(_warnings(cohort, small, lost, last)),
+    }
+
+
+def _warnings(cohort: Cohort, small: Sequence[str], lost: dict[str, int], last: int) -> list[str]:
+    said = []
+    if small:
+        named = ", ".join(small[:5])
+        said.append(
+            f"{len(small)} images have fewer than {last + 1} cells (first: {named}): their sections are shorter"
+        )
+    if n_empty := int((~cohort.shown.any(axis=1)).sum()):
+        said.append(f"{n_empty} cells show no marker and are written so")
+    n_placed = len(np.unique(np.column_stack([cohort.cells.image, cohort.cells.coords]), axis=0))
+    if n_same := len(cohort.shown) - n_placed:
+        said.append(f"{n_same} cells stand where another cell of their image stands; ties go by cell order")
+    if lost:
+        listed = ", ".join(f"{n} {section}" for section, n in lost.items())
+        said.append(f"sentences dropped so that prompts fit the model: {listed}")
+    return said

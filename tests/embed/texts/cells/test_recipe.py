@@ -1,0 +1,190 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from genesem_embed.datasets import load_slide
+from genesem_embed.errors import InputError
+from genesem_embed.texts import CellOptions, RecipeOptions, TokenBudget, expand_options, find_recipe, make_prompts
+from genesem_embed.texts.cells.cohort import read_cohort
+
+FOLD = CellOptions(fold=0, folds=4)
+
+
+def prompts_of(slide, cells=FOLD, **changes):
+    return make_prompts(slide, "cell-sentences", options=RecipeOptions(cells=cells, **changes))
+
+
+def test_a_prompt_has_target_context_and_question(cells):
+    prompts = prompts_of(cells)
+    lines = prompts.users[0].splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "Target cell",
+        "Cells with similar expression",
+        "Cells nearby in the tissue",
+        "Cells with dissimilar expression",
+        "Cells far away in the tissue",
+        "Cell type and clinical status",
+    ]
+    assert sorted(lines[0].removeprefix("Target cell: ").split()) == sorted(prompts.recipe["markers"])
+    assert prompts.ids == list(cells.obs_names)
+    assert prompts.unit == "cell"
+
+
+@pytest.mark.parametrize("split_by", ["patient", "image", "cell"])
+def test_test_cells_change_no_training_text(cells, split_by):
+    options = replace(FOLD, split_by=split_by, k=2)
+    training = read_cohort(cells, options).cells.training
+    before = np.array(prompts_of(cells, options).users)
+    rng = np.random.default_rng(1)
+    cells.X[~training] = rng.gamma(2, 50, cells.X[~training].shape)
+    cells.obsm["spatial"][~training] = rng.uniform(0, 9, ((~training).sum(), 2))
+    after = np.array(prompts_of(cells, options).users)
+    assert (before[training] == after[training]).all()
+    assert (before[~training] != after[~training]).any()
+
+
+def test_labels_change_nothing(cells):
+    before = prompts_of(cells)
+    cells.obs["cell_type"] = "Tcell"
+    cells.obs["status"] = cells.obs["patient"].astype(str) + "-other"
+    after = prompts_of(cells)
+    assert (before.users, before.recipe) == (after.users, after.recipe)
+
+
+def test_folds_differ_and_a_build_makes_them_all(cells):
+    options = expand_options(cells, "cell-sentences", RecipeOptions(cells=CellOptions(folds=4)))
+    assert [part.cells.fold for part in options] == [0, 1, 2, 3]
+    found = [make_prompts(cells, "cell-sentences", options=part) for part in options]
+    assert len({tuple(prompts.users) for prompts in found}) == 4
+    assert len({prompts.recipe["split"]["sha256"] for prompts in found}) == 1
+
+
+@pytest.mark.parametrize(
+    ("recipe", "cells_options"),
+    [("spot-symbols", CellOptions()), ("cell-sentences", CellOptions(scaling="raw")), ("cell-sentences", FOLD)],
+    ids=["other recipe", "nothing fitted", "one fold"],
+)
+def test_one_collection_where_one_serves(cells, recipe, cells_options):
+    options = RecipeOptions(cells=cells_options)
+    assert expand_options(cells, recipe, options) == [options]
+
+
+def test_k_zero_is_the_plain_sentence(cells):
+    first, *_, last = prompts_of(cells, replace(FOLD, k=0)).users[0].splitlines()
+    assert first.startswith("Target cell: ")
+    assert last == "Cell type and clinical status:"
+    assert len(prompts_of(cells, replace(FOLD, k=0)).users[0].splitlines()) == 2
+
+
+def test_paired_layout_gives_two_prompts(cells):
+    prompts = prompts_of(cells, replace(FOLD, layout="paired"))
+    assert prompts.ids[:2] == ["cell0000#positive", "cell0000#negative"]
+    assert len(prompts.users) == 2 * cells.n_obs
+    assert "nearby" in prompts.users[0]
+    assert "far away" not in prompts.users[0]
+    assert "far away" in prompts.users[1]
+    assert prompts.users[0].splitlines()[0] == prompts.users[1].splitlines()[0]
+
+
+def test_occlusion_touches_the_target_alone(cells):
+    whole, hidden = prompts_of(cells), prompts_of(cells, replace(FOLD, occlude=("cd3",)))
+    for one, other in zip(whole.users, hidden.users, strict=True):
+        first, *rest = one.splitlines()
+        assert other.splitlines() == [" ".join(word for word in first.split() if word != "CD3"), *rest]
+
+
+def test_a_sample_keeps_its_neighbours(cells):
+    whole, part = prompts_of(cells), prompts_of(cells, replace(FOLD, sample=20))
+    text = dict(zip(whole.ids, whole.users, strict=True))
+    assert len(part.ids) == 20
+    assert part.ids == sorted(part.ids)
+    assert [text[name] for name in part.ids] == part.users
+
+
+def test_filler_has_the_same_words_and_says_nothing(cells):
+    whole, filler = prompts_of(cells), prompts_of(cells, replace(FOLD, filler=True))
+    for one, other in zip(whole.users, filler.users, strict=True):
+        assert one.splitlines()[0] == other.splitlines()[0]
+        assert len(one.split()) == len(other.split())
+        for line in other.splitlines()[1:-1]:
+            words = line.split("1) ")[1].split()
+            assert words == filler.recipe["markers"][: len(words)]
+
+
+def test_values_in_place_of_ranks(cells):
+    line = prompts_of(cells, replace(FOLD, content="values", scaling="raw", k=0)).users[0].splitlines()[0]
+    assert line.startswith(f"Target cell: CD45 {cells.X[0, 0]:.1f} CD3 {cells.X[0, 1]:.1f} ")
+
+
+def test_long_prompts_lose_negatives_first_and_say_so(cells):
+    budget = TokenBudget(max_tokens=55, count=lambda system, users: np.array([len(text.split()) for text in users]))
+    prompts = prompts_of(cells, budget=budget)
+    assert max(len(text.split()) for text in prompts.users) <= 55
+    assert all("nearby" in text and text.endswith("status:") for text in prompts.users)
+    assert set(prompts.notes["dropped_sentences"]) == {"distant"}
+    assert prompts.recipe["max_tokens"] == 55
+    assert "sentences dropped so that prompts fit the model: 240 distant" in prompts.notes["warnings"]
+
+
+def test_small_images_empty_and_coincident_cells_are_told(make_cells):
+    slide = make_cells(cells_per_image=2)
+    slide.X[3] = 0
+    slide.obsm["spatial"][:2] = 7
+    prompts = prompts_of(slide, replace(FOLD, k=3))
+    assert prompts.users[3].startswith("Target cell: no protein detected\n")
+    assert prompts.notes["warnings"] == [
+        "8 images have fewer than 4 cells (first: img00, img01, img02, img03, img04): their sections are shorter",
+        "1 cells show no marker and are written so",
+        "1 cells stand where another cell of their image stands; ties go by cell order",
+    ]
+
+
+def test_a_leaking_marker_is_refused(cells):
+    cells.X[:, 0] = cells.obs["cell_type"].cat.codes
+    with pytest.raises(InputError, match="marker CD45 tells obs"):
+        prompts_of(cells)
+
+
+def test_unknown_markers_are_refused(cells):
+    with pytest.raises(InputError, match="no marker CD99; it has CD45"):
+        prompts_of(cells, replace(FOLD, occlude=("CD99",)))
+
+
+def test_the_recipe_wants_markers():
+    assert find_recipe("cell-sentences").kind == "markers"
+
+
+GOLDEN = "f698dc9cce0bbc25f98a26a8b7e9a3f40c6f70cf9ded8644ba68a9e022103bce"
+
+
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_texts_are_the_same_in_another_process(root, threads):
+    code = (
+        "import hashlib, importlib.util\n"
+        "spec = importlib.util.spec_from_file_location('made', 'tests/embed/texts/cells/conftest.py')\n"
+        "made = importlib.util.module_from_spec(spec); spec.loader.exec_module(made)\n"
+        "from genesem_embed.texts import CellOptions, RecipeOptions, make_prompts\n"
+        "options = RecipeOptions(cells=CellOptions(fold=0, folds=4, k=3))\n"
+        "users = make_prompts(made.build_cells(cells_per_image=150), 'cell-sentences', options=options).users\n"
+        "print(hashlib.sha256('|'.join(users).encode()).hexdigest())"
+    )
+    env = os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env, cwd=root)
+    assert done.stdout.strip() == GOLDEN
+
+
+@pytest.mark.real
+def test_keren_is_written_once_for_all_folds(real_data):
+    slide = load_slide(real_data("keren_tnbc_mibi.h5ad"), kind="markers")
+    options = RecipeOptions()
+    assert expand_options(slide, "cell-sentences", options) == [options]
+    prompts = make_prompts(slide, "cell-sentences", options=options)
+    assert prompts.recipe["split"] is None
+    assert prompts.recipe["cells"]["scaling"] == "raw"
+    assert "H3K9ac" not in prompts.recipe["markers"]
+    assert len(prompts.ids) == 10_000
+    assert prompts.notes["hubs"]["distant"]["max_share"] <= 0.001
