@@ -1,4 +1,5 @@
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from scipy import sparse
 
 from genesem_train.errors import TrainingError
-from genesem_train.fit import LossWeights, fit_semst
+from genesem_train.fit import LossWeights, Resumable, fit_semst
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
 
 SMALL = {"hidden_dim": 8, "latent_dim": 4, "epochs": 5}
@@ -86,3 +87,25 @@ def test_training_curve_is_the_recorded_one(parts, semantics):
     recorded = json.loads(GOLDEN.read_text())
     for name, values in recorded.items():
         assert np.allclose(found[name], values, rtol=1e-4), name
+
+
+def test_a_resumed_fit_is_one_in_one_go(parts, tmp_path):
+    whole = fit_semst(*parts, **{**SMALL, "epochs": 6})
+    place = {"path": tmp_path / "seed-0.pt", "stamp": "s"}
+
+    def press_ctrl_c(epoch, losses):
+        if epoch == 4:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_semst(*parts, **{**SMALL, "epochs": 6}, resumable=Resumable(**place), on_epoch=press_ctrl_c)
+    resumed = fit_semst(*parts, **{**SMALL, "epochs": 6}, resumable=Resumable(**place, resume=True))
+    assert resumed.losses == whole.losses
+    assert np.array_equal(resumed.latent, whole.latent)
+
+
+def test_without_resume_a_checkpoint_is_not_read(parts, tmp_path):
+    (tmp_path / "seed-0.pt").write_text("old")
+    place = Resumable(path=tmp_path / "seed-0.pt", stamp="s", every=5)
+    assert len(fit_semst(*parts, **SMALL, resumable=place).losses["total"]) == 5
+    assert (tmp_path / "seed-0.pt").stat().st_size > 1000

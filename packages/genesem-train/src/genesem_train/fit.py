@@ -7,6 +7,7 @@ losses. No label is known here, and no epoch is chosen: training ends where it w
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,9 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
+from genesem_train.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from genesem_train.errors import TrainingError
+from genesem_train.interrupts import held_interrupts
 from genesem_train.models.backbone import Backbone, SlideInputs
 from genesem_train.models.fusion import FusionName
 from genesem_train.models.semst import LossForm, SemST
@@ -32,6 +35,19 @@ class LossWeights:
     zinb: float = 1.0
     spatial: float = 0.1
     correlation: float = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumable:
+    """Where a fit keeps its checkpoints."""
+
+    path: Path
+    stamp: str
+    """What the fit is of (settings and data, not the number of epochs); another stamp is refused."""
+    every: int = 50
+    """Epochs between checkpoints; breaking off writes one more."""
+    resume: bool = False
+    """Whether to go on from the checkpoint that is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +74,7 @@ def fit_backbone(
     clip_norm: float | None = None,
     seed: int = 0,
     device: str = "cpu",
+    resumable: Resumable | None = None,
     on_epoch: OnEpoch = lambda epoch, losses: None,
 ) -> Trained:
     """Return the network fitted to the inputs by Adam on the whole slide at once.
@@ -68,6 +85,8 @@ def fit_backbone(
         Called once, under `seed`, which decides the initial weights and, on a CPU, the result.
     clip_norm
         Greatest norm of the gradient; None leaves it free.
+    resumable
+        Where to keep checkpoints, and whether to go on from one; the result is that of a fit in one go.
 
     Raises
     ------
@@ -80,22 +99,56 @@ def fit_backbone(
         torch.manual_seed(seed)
         network = make_network().to(device)
         optimiser = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
-        history: dict[str, list[float]] = {}
-        for epoch in range(1, epochs + 1):
-            network.train()
-            optimiser.zero_grad()
-            terms = network.losses(inputs, network(inputs))
-            total = torch.stack([network.loss_weights[name] * term for name, term in terms.items()]).sum()
-            total.backward()  # type: ignore[no-untyped-call]
-            if clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
-            optimiser.step()
-            losses = {name: float(term.detach()) for name, term in {**terms, "total": total}.items()}
-            _check_finite(losses, epoch)
-            for name, value in losses.items():
-                history.setdefault(name, []).append(value)
-            on_epoch(epoch, losses)
+        history = _take_up(resumable, network, optimiser)
+        with held_interrupts() as interrupt:
+            for epoch in range(len(history["total"]) + 1, epochs + 1):
+                network.train()
+                optimiser.zero_grad()
+                terms = network.losses(inputs, network(inputs))
+                total = torch.stack([network.loss_weights[name] * term for name, term in terms.items()]).sum()
+                total.backward()  # type: ignore[no-untyped-call]
+                if clip_norm is not None:
+                    torch.nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+                losses = {name: float(term.detach()) for name, term in {**terms, "total": total}.items()}
+                _check_finite(losses, epoch)
+                optimiser.step()
+                for name, value in losses.items():
+                    history.setdefault(name, []).append(value)
+                on_epoch(epoch, losses)
+                if resumable is not None and (interrupt.asked or epoch % resumable.every == 0):
+                    _set_down(resumable, network, optimiser, history)
+                if interrupt.asked:
+                    raise KeyboardInterrupt
     return _trained(network, inputs, history, time.perf_counter() - begun)
+
+
+def _take_up(
+    resumable: Resumable | None, network: Backbone, optimiser: torch.optim.Optimizer
+) -> dict[str, list[float]]:
+    """Bring network and optimiser to where the checkpoint left them; return the losses until then."""
+    if resumable is None or not resumable.resume or not resumable.path.exists():
+        return {"total": []}
+    checkpoint = load_checkpoint(resumable.path, resumable.stamp)
+    network.load_state_dict(checkpoint.network)
+    optimiser.load_state_dict(checkpoint.optimiser)
+    torch.set_rng_state(checkpoint.random_state)
+    return {name: list(values) for name, values in checkpoint.losses.items()}
+
+
+def _set_down(
+    resumable: Resumable,
+    network: Backbone,
+    optimiser: torch.optim.Optimizer,
+    losses: dict[str, list[float]],
+) -> None:
+    checkpoint = Checkpoint(
+        stamp=resumable.stamp,
+        network=network.state_dict(),
+        optimiser=optimiser.state_dict(),
+        losses=losses,
+        random_state=torch.get_rng_state(),
+    )
+    save_checkpoint(resumable.path, checkpoint)
 
 
 def fit_semst(
@@ -117,6 +170,7 @@ def fit_semst(
     weight_decay: float = 5e-4,
     seed: int = 0,
     device: str = "cpu",
+    resumable: Resumable | None = None,
     on_epoch: OnEpoch = lambda epoch, losses: None,
 ) -> Trained:
     """Return SemST fitted to one slide.
@@ -158,6 +212,7 @@ def fit_semst(
         weight_decay=weight_decay,
         seed=seed,
         device=device,
+        resumable=resumable,
         on_epoch=on_epoch,
     )
 

@@ -6,7 +6,7 @@ know than this.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
@@ -45,6 +45,8 @@ class Latents:
     """The representation that is decoded and clustered."""
     views: Mapping[str, Float[Tensor, "spot latent_dim"]]
     """The features before semantics and mixing, by the name of their graph."""
+    extras: Mapping[str, Tensor] = field(default_factory=dict)
+    """What else the backbone's own loss needs."""
 
 
 class Backbone(nn.Module):

@@ -34,6 +34,21 @@ class FineGrainedModulation(Fusion):
     bottleneck_dim
         Width of the modulator's hidden layer, by default half of `head_dim`. The released SemST has `head_dim` times
         its ratio.
+
+    Examples
+    --------
+    In a PyG network of your own, whose features are 16 wide, with semantic vectors 384 wide:
+
+    >>> class MyNetwork(torch.nn.Module):
+    ...     def __init__(self, n_genes):
+    ...         super().__init__()
+    ...         self.conv = SAGEConv(n_genes, 16)
+    ...         self.fsm = FineGrainedModulation(16, 384)
+    ...         self.decode = torch.nn.Linear(16, n_genes)
+    ...
+    ...     def forward(self, x, edge_index, semantics):
+    ...         latent = self.fsm(self.conv(x, edge_index), semantics)
+    ...         return self.decode(latent), latent
     """
 
     def __init__(
