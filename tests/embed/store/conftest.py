@@ -1,6 +1,10 @@
 """A small space, texts with vectors made from them, and stores holding some."""
 
+import importlib.util
+import urllib.request
+import uuid
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,3 +94,55 @@ def no_waiting_for_the_disk(request, monkeypatch):
     """Leave out the fsyncs, which make these tests four times slower; test_disk counts them, test_crash needs them."""
     if request.path.stem not in ("test_disk", "test_crash"):
         monkeypatch.setattr("genesem_embed.store.disk.os.fsync", lambda descriptor: None)
+
+
+def _load_servers():
+    spec = importlib.util.spec_from_file_location("store_test_servers", Path(__file__).with_name("servers.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def web():
+    server = _load_servers().Web()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch):
+    """An empty bucket of a real HTTP S3 API on loopback, found through the environment as any other would be."""
+    settings = {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"bucket{uuid.uuid4().hex[:12]}"
+    request = urllib.request.Request(f"{s3_server}/{bucket}", method="PUT")
+    urllib.request.urlopen(request).close()
+    return f"s3://{bucket}"
+
+
+@pytest.fixture
+def big(store, maker):
+    """One segment of half a megabyte and its collection."""
+    wide = maker.in_space(dim=512)
+    texts = wide.texts(*range(400))
+    wide.publish(store, texts)
+    wide.collect(store, texts)
+    return store

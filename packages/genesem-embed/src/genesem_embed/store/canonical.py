@@ -22,7 +22,7 @@ def sha256_hex(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def parse_json(data: bytes, what: str) -> dict[str, Any]:
+def parse_json(data: bytes, what: str, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
     """Return the JSON object in `data`, which may come from a stranger.
 
     Raises
@@ -30,8 +30,8 @@ def parse_json(data: bytes, what: str) -> dict[str, Any]:
     IntegrityError
         Too large, nested too deep, not JSON, not an object, or a key repeated.
     """
-    if len(data) > MAX_JSON_BYTES:
-        msg = f"{what} has {len(data)} bytes; at most {MAX_JSON_BYTES} are read"
+    if len(data) > limit:
+        msg = f"{what} has {len(data)} bytes; at most {limit} are read"
         raise IntegrityError(msg)
     try:
         value = json.loads(data.decode(), object_pairs_hook=_no_repeats, parse_constant=_no_constant)

@@ -95,10 +95,15 @@ def read_collection(path: Path, read_space: Callable[[str], Space]) -> Collectio
     if sha256_hex(data) != path.stem:
         msg = f"{path} has changed: its sha256 is not its name; remove it and build or pull it again"
         raise IntegrityError(msg)
-    value = parse_collection(data, str(path))
+    return describe_collection(data, str(path), read_space)
+
+
+def describe_collection(data: bytes, what: str, read_space: Callable[[str], Space]) -> CollectionInfo:
+    """Return the collection that its JSON describes."""
+    value = parse_collection(data, what)
     return CollectionInfo(
         name=value["name"],
-        digest=path.stem,
+        digest=sha256_hex(data),
         unit=value["unit"],
         recipe=value["recipe"],
         space=read_space(value["space"]),

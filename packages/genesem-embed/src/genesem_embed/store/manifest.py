@@ -19,6 +19,7 @@ ARRAYS = ("vectors", "keys", "row_sha")
 FILES = frozenset(
     {TEXTS, f"{GROUP}/{METADATA}"} | {f"{GROUP}/{name}/{part}" for name in ARRAYS for part in (METADATA, SHARD)}
 )
+MAX_MANIFEST_BYTES = 16_384
 MAX_ROWS = 2**31 - 1
 MAX_FILE_BYTES = 2**50
 

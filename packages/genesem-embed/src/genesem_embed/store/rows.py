@@ -14,7 +14,7 @@ from genesem_embed.store.space import Space
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Rows ready for a segment: sorted by key, each key once."""
+    """Rows of a segment; ready for one when sorted by key, each key once."""
 
     keys: Keys
     vectors: npt.NDArray[Any]
@@ -36,16 +36,22 @@ def prepare_rows(
         raise EncodingError(msg)
     stored = _cast(vectors, space, texts)
     row_sha = row_hashes(stored)
-    order = key_order(keys, row_sha)
-    ordered = keys[order]
+    tokens = np.asarray(n_tokens, np.int32)
+    return lowest_rows(Rows(keys=keys, vectors=stored, row_sha=row_sha, texts=texts, n_tokens=tokens))
+
+
+def lowest_rows(rows: Rows) -> Rows:
+    """Return the rows sorted by key, each key once, with the lowest row hash."""
+    order = key_order(rows.keys, rows.row_sha)
+    ordered = rows.keys[order]
     first = np.concatenate([[True], (ordered[1:] != ordered[:-1]).any(axis=1)])
     order = order[first]
     return Rows(
-        keys=keys[order],
-        vectors=stored[order],
-        row_sha=row_sha[order],
-        texts=[texts[row] for row in order.tolist()],
-        n_tokens=np.asarray(n_tokens, np.int32)[order],
+        keys=rows.keys[order],
+        vectors=rows.vectors[order],
+        row_sha=rows.row_sha[order],
+        texts=[rows.texts[row] for row in order.tolist()],
+        n_tokens=rows.n_tokens[order],
     )
 
 

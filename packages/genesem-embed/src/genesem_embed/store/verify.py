@@ -13,7 +13,20 @@ from genesem_embed.store.canonical import is_digest
 from genesem_embed.store.collection import read_collection
 from genesem_embed.store.conflicts import Conflict, find_conflicts
 from genesem_embed.store.keys import Keys, as_bytes32
-from genesem_embed.store.layout import COLLECTIONS, FOLDERS, INDEX, SEGMENTS, SPACES, STORE_FILE, TMP, store_json
+from genesem_embed.store.layout import (
+    COLLECTIONS,
+    FOLDERS,
+    INDEX,
+    REFS,
+    SEGMENTS,
+    SPACES,
+    STORE_FILE,
+    TMP,
+    is_name,
+    store_json,
+)
+from genesem_embed.store.manifest import MANIFEST
+from genesem_embed.store.refs import parse_ref
 from genesem_embed.store.segment import Segment
 
 if TYPE_CHECKING:
@@ -60,7 +73,7 @@ def verify(store: "Store", *, quick: bool) -> Report:
         found = list(_segment(folder, store, quick=quick))
         problems += [Problem(place=f"{SEGMENTS}/{digest}", what=what) for what in found]
         sound += [] if found else [Segment(folder)]
-    problems += _collections(store, sound, quick=quick)
+    problems += [*_collections(store, sound, quick=quick), *_refs(store)]
     if not quick and not problems:
         problems += _index(store, sound)
     return Report(
@@ -79,13 +92,18 @@ def _strangers(root: Path) -> Iterator[Problem]:
     if (root / STORE_FILE).read_bytes() != store_json():
         yield Problem(place=STORE_FILE, what="is not as it was written")
     known = {STORE_FILE, INDEX, f"{INDEX}.wal", TMP, *FOLDERS}
-    named = {SPACES: ("*", ".json"), SEGMENTS: ("*", ""), COLLECTIONS: ("*/*", ".json .parquet")}
+    named = {
+        SPACES: ("*", ".json", is_digest),
+        SEGMENTS: ("*", "", is_digest),
+        COLLECTIONS: ("*/*", ".json .parquet", is_digest),
+        REFS: ("*", ".json", is_name),
+    }
     for path in sorted(root.iterdir()):
         if path.name not in known or path.is_symlink():
             yield Problem(place=path.name, what="does not belong into a store")
-    for folder, (pattern, suffixes) in named.items():
+    for folder, (pattern, suffixes, is_right) in named.items():
         for path in sorted((root / folder).glob(pattern)):
-            if not is_digest(path.stem) or path.suffix not in suffixes.split(" ") or path.is_symlink():
+            if not is_right(path.stem) or path.suffix not in suffixes.split(" ") or path.is_symlink():
                 yield Problem(place=path.relative_to(root).as_posix(), what="does not belong into a store")
 
 
@@ -127,6 +145,25 @@ def _collections(store: "Store", segments: list[Segment], *, quick: bool) -> Ite
             continue
         if not quick and (absent := _count_absent(keys, stored)):
             yield Problem(place=place, what=f"{absent} of its {info.n} keys have no vector in a sound segment")
+
+
+def _refs(store: "Store") -> Iterator[Problem]:
+    """Yield refs that are damaged, or that list what is not here."""
+    for path in sorted((store.root / REFS).glob("*.json")):
+        place = f"{REFS}/{path.name}"
+        try:
+            ref = parse_ref(path.read_bytes(), path.stem, place)
+        except GenesemError as error:
+            yield Problem(place=place, what=str(error))
+            continue
+        listed = {
+            SPACES: [f"{SPACES}/{digest}.json" for digest in ref.spaces],
+            SEGMENTS: [f"{SEGMENTS}/{digest}/{MANIFEST}" for digest in ref.segments],
+            COLLECTIONS: [f"{COLLECTIONS}/{digest}.json" for digest in ref.collections],
+        }
+        for what, names in listed.items():
+            if absent := [name for name in names if not (store.root / name).is_file()]:
+                yield Problem(place=place, what=f"lists {len(absent)} {what} that are missing, {absent[0]} first")
 
 
 def _count_absent(keys: Keys, stored: np.ndarray[Any, Any]) -> int:
