@@ -23,10 +23,10 @@ BORDERS = (0.10, 0.22, 0.42, 0.53, 0.70, 0.86)
 """Cortical depth at which a layer ends, pial surface 0 and lower edge 1."""
 BLUR = 0.012
 """Depth over which two layers mix at their border."""
-MARKER_LOG_FOLD = 1.55
+MARKER_LOG_FOLD = 1.5
 SHARE_SD = 0.2
 """Spread of the logarithm of a cell type's share between spots: what hides the layers from methods blind to space."""
-PATCH_SD = 0.38
+PATCH_SD = 0.4
 """The same for a smooth field over the tissue: what smoothing over neighbours cannot remove."""
 PATCH_UM = (700.0, 2000.0)
 """Wavelengths of that field."""
