@@ -1,0 +1,49 @@
+"""Every setting of a fit of cells, typed and complete; light to import, for the command line reads it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+SplitBy = Literal["patient", "image", "cell"]
+HeadKind = Literal["mlp", "linear"]
+ClassWeights = Literal["none", "sqrt", "balanced"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadsConfig:
+    """How the heads are built and fitted."""
+
+    kind: HeadKind = "mlp"
+    hidden: int = 128
+    dropout: float = 0.2
+    epochs: int = 60
+    patience: int = 8
+    batch: int = 512
+    lr: float = 2e-3
+    weight_decay: float = 1e-2
+    type_weight: float = 1.0
+    status_weight: float = 0.3
+    class_weights: ClassWeights = "sqrt"
+    attention: bool = True
+    """Also pool the cells of a patient by attention; the mean is always there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellsConfig:
+    """Which cells, which split, which stored sentences, which heads."""
+
+    label_key: str = "cell_type"
+    status_key: str | None = None
+    group_key: str = "patient"
+    image_key: str | None = None
+    split: SplitBy = "patient"
+    folds: int = 5
+    split_seed: int = 0
+    validation_share: float = 0.2
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Starts of the heads; the folds stay the same."""
+    neighbours: int = 10
+    """Cells whose markers the neighbour baselines average."""
+    space: str | None = None
+    collection: str | None = None
+    """First characters of a collection digest, where the store holds several sentence collections of the slide."""
+    heads: HeadsConfig = field(default_factory=HeadsConfig)
