@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from genesem_train.domains import kmeans_domains
-from genesem_train.graphs import nearest_spots
+from genesem_train.graphs.spatial import nearest_spots
 
 MIN_CELLS = 10
 N_HVG = 3000

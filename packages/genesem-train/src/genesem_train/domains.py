@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 from sklearn.cluster import KMeans
 
-from genesem_train.graphs import nearest_spots
+from genesem_train.graphs.spatial import nearest_spots
 
 STARTS = 10
 CONSENSUS_STARTS = 50

@@ -13,7 +13,7 @@ from sklearn.metrics import (
 )
 
 from genesem_train.domains import match_labels
-from genesem_train.graphs import nearest_spots
+from genesem_train.graphs.spatial import nearest_spots
 
 SILHOUETTE_SPOTS = 5_000
 PAS_NEIGHBOURS = 10

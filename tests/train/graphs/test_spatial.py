@@ -1,11 +1,9 @@
 import numpy as np
 import pytest
-import torch
-from scipy import sparse
 from scipy.spatial.distance import cdist
 
 from genesem_train.errors import ConfigError
-from genesem_train.graphs import adaptive_radius, feature_graph, nearest_spots, propagation, spatial_graph
+from genesem_train.graphs import adaptive_radius, nearest_spots, spatial_graph
 
 LINE = np.array([[0.0, 0], [1, 0], [2, 0], [4, 0], [8, 0], [16, 0]])
 
@@ -67,45 +65,3 @@ def test_spots_on_one_place_are_neighbours_of_each_other():
     nearest = nearest_spots(places, 2)
     assert nearest.shape == (5, 2)
     assert all(spot not in row for spot, row in enumerate(nearest))
-
-
-def test_feature_graph_is_cosine_nearest_neighbours(monkeypatch):
-    rng = np.random.default_rng(1)
-    dense = rng.poisson(1.0, size=(60, 40)).astype(np.float32) * rng.gamma(2.0, size=(60, 1)).astype(np.float32)
-    distances = cdist(dense, dense, "cosine")
-    np.fill_diagonal(distances, np.inf)
-    expected = np.zeros((60, 60), dtype=bool)
-    expected[np.arange(60)[:, None], np.argsort(distances, axis=1)[:, :4]] = True
-    whole = feature_graph(sparse.csr_matrix(dense), k=4)
-    assert np.array_equal(whole.toarray(), expected | expected.T)
-    monkeypatch.setattr("genesem_train.graphs.BLOCK_BYTES", 4 * 60 * 7)
-    assert (feature_graph(sparse.csr_matrix(dense), k=4) != whole).nnz == 0
-
-
-def test_a_spot_without_values_has_no_feature_edges():
-    dense = np.array([[1, 2, 0], [0, 0, 0], [2, 3, 0], [3, 1, 0]], dtype=np.float32)
-    graph = feature_graph(sparse.csr_matrix(dense), k=2)
-    assert graph[1].sum() == 0
-    assert graph.sum() == 6
-
-
-def test_row_propagation_by_hand():
-    graph = spatial_graph(LINE[:3], kind="radius", radius=1.0)
-    assert torch.allclose(
-        propagation(graph).matrix.to_dense(),
-        torch.tensor([[1 / 2, 1 / 2, 0], [1 / 3, 1 / 3, 1 / 3], [0, 1 / 2, 1 / 2]]),
-    )
-
-
-def test_row_propagation_with_the_spot_counted_twice():
-    graph = spatial_graph(LINE[:3], kind="radius", radius=1.0)
-    weights = propagation(graph, self_weight=2.0).matrix.to_dense()
-    assert torch.allclose(weights, torch.tensor([[2 / 3, 1 / 3, 0], [1 / 4, 2 / 4, 1 / 4], [0, 1 / 3, 2 / 3]]))
-
-
-def test_symmetric_propagation_by_hand():
-    weights = propagation(spatial_graph(LINE[:3], kind="radius", radius=1.0), norm="symmetric")
-    degrees = torch.tensor([2.0, 3.0, 2.0])
-    linked = torch.tensor([[1.0, 1, 0], [1, 1, 1], [0, 1, 1]])
-    assert torch.allclose(weights.matrix.to_dense(), linked / torch.sqrt(degrees[:, None] * degrees))
-    assert torch.allclose(weights.transpose.to_dense(), weights.matrix.to_dense().T)

@@ -1,0 +1,18 @@
+"""Neighbour lists to graphs: boolean, symmetric, no diagonal, indices sorted."""
+
+import numpy as np
+from jaxtyping import Int
+from scipy import sparse
+
+
+def symmetric(neighbours: Int[np.ndarray, "spot k"], n_spots: int) -> sparse.csr_matrix:
+    """Return the graph with an edge where either end lists the other."""
+    return graph_of(np.repeat(np.arange(n_spots), neighbours.shape[1]), neighbours.ravel(), n_spots)
+
+
+def graph_of(rows: Int[np.ndarray, " edge"], columns: Int[np.ndarray, " edge"], n_spots: int) -> sparse.csr_matrix:
+    """Return the graph whose edges join `rows` and `columns`, in both directions."""
+    ends = (np.concatenate([rows, columns]), np.concatenate([columns, rows]))
+    graph = sparse.csr_matrix((np.ones(len(ends[0]), dtype=bool), ends), shape=(n_spots, n_spots))
+    graph.sort_indices()
+    return graph
