@@ -1,6 +1,7 @@
 """Slide to texts: recipes, their options and their templates."""
 
 from genesem_embed.texts.cells.budget import TokenBudget
+from genesem_embed.texts.cells.export import export_cells
 from genesem_embed.texts.cells.options import CellOptions
 from genesem_embed.texts.options import RecipeOptions
 from genesem_embed.texts.prompts import Prompts
@@ -16,6 +17,7 @@ __all__ = [
     "Template",
     "TokenBudget",
     "expand_options",
+    "export_cells",
     "find_recipe",
     "load_template",
     "make_prompts",

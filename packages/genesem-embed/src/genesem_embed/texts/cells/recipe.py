@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,21 @@ from genesem_embed.texts.template import Template
 VERSION = 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class Composed:
+    """Everything that was written, and what it was written from."""
+
+    cohort: Cohort
+    context: Context
+    sentences: Sentences
+    rows: npt.NDArray[np.intp]
+    """The cell of each prompt."""
+    ids: list[str]
+    users: list[str]
+    dropped: Counter[str]
+    """Sentences that each section lost for length."""
+
+
 def write_cells(slide: AnnData, options: RecipeOptions, template: Template) -> Prompts:
     """Return one prompt per cell (layout `paired`: two), with its neighbours' sentences.
 
@@ -36,6 +51,26 @@ def write_cells(slide: AnnData, options: RecipeOptions, template: Template) -> P
     InputError
         The panel, the images or the split cannot be used, a leak was found, or a target's sentence alone is too long.
     """
+    composed = compose(slide, options, template)
+    return Prompts(
+        unit="cell",
+        ids=composed.ids,
+        users=composed.users,
+        system=template.system,
+        recipe=make_stamp(composed, options, template),
+        notes=_notes(composed, options.cells),
+    )
+
+
+def make_stamp(composed: Composed, options: RecipeOptions, template: Template) -> dict[str, Any]:
+    """Return everything that decides the texts."""
+    max_tokens = options.budget.max_tokens if options.budget else None
+    stamp = {"name": "cell-sentences", "version": VERSION, **template.stamp(), **composed.cohort.stamp}
+    return {**stamp, "max_tokens": max_tokens}
+
+
+def compose(slide: AnnData, options: RecipeOptions, template: Template) -> Composed:
+    """Return the prompts of the cells with their context, checked for leaks."""
     cohort = read_cohort(slide, options.cells)
     check_markers(cohort.cells.values, cohort.markers, slide.obs)
     context = find_context(cohort.cells, options.cells)
@@ -43,20 +78,15 @@ def write_cells(slide: AnnData, options: RecipeOptions, template: Template) -> P
     sentences = sentences_of(cohort, options.cells, template)
     rows = _written_rows(slide.n_obs, options.cells)
     ids, users, dropped = _write(slide, rows, sentences, context, options, template)
-    check_words(users, [*template.parts.values()], cohort.markers)
-    return Prompts(
-        unit="cell",
+    check_words(users, template.parts.values(), cohort.markers)
+    return Composed(
+        cohort=cohort,
+        context=context,
+        sentences=sentences,
+        rows=np.repeat(rows, len(ids) // max(len(rows), 1)),
         ids=ids,
         users=users,
-        system=template.system,
-        recipe={
-            "name": "cell-sentences",
-            "version": VERSION,
-            **template.stamp(),
-            **cohort.stamp,
-            "max_tokens": options.budget.max_tokens if options.budget else None,
-        },
-        notes=_notes(cohort, context, dropped, options.cells),
+        dropped=dropped,
     )
 
 
@@ -117,17 +147,18 @@ def _fitted(
     return users, dropped
 
 
-def _notes(cohort: Cohort, context: Context, dropped: Counter[str], options: CellOptions) -> dict[str, Any]:
+def _notes(composed: Composed, options: CellOptions) -> dict[str, Any]:
+    cohort = composed.cohort
     sizes = np.bincount(cohort.cells.image, minlength=len(cohort.cells.image_names))
     last = max(options.k, *(window[1] for window in (options.positive_window, options.negative_window) if window), 0)
     small = [name for name, size in zip(cohort.cells.image_names, sizes, strict=True) if options.k and size <= last]
-    lost = {section: n for section, n in dropped.items() if n}
+    lost = {section: n for section, n in composed.dropped.items() if n}
     return {
         "n_cells": len(cohort.shown),
         "n_images": len(sizes),
         "n_empty_cells": int((~cohort.shown.any(axis=1)).sum()),
         "n_small_images": len(small),
-        "hubs": hub_shares(context),
+        "hubs": hub_shares(composed.context),
         "dropped_sentences": lost,
         "warnings": list(_warnings(cohort, small, lost, last)),
     }
