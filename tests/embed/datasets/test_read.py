@@ -149,14 +149,17 @@ def test_labels_beside_the_slide_are_joined_by_spot(registered, write_10x_h5, tm
     assert labels(loaded, "region").tolist() == ["WM", "L2", np.nan]
 
 
-def test_labels_with_a_header_and_the_spot_first(registered, write_10x_h5, tmp_path):
-    table = LabelTable(file="metadata.tsv", id="", label="fine_annot_type")
+def test_labels_with_a_header(registered, write_10x_h5, tmp_path):
+    table = LabelTable(file="metadata.tsv", id="ID", label="fine_annot_type")
     registered("here", "dlpfc-151507", labels=table, files=find_dataset("dlpfc-151507").files[:2])
     _write_section(tmp_path / "here", write_10x_h5)
-    (tmp_path / "here" / "metadata.tsv").write_text("\tfine_annot_type\tother\na\tTumor\t1\nb\tFat\t2\n")
+    (tmp_path / "here" / "metadata.tsv").write_text("ID\tfine_annot_type\tother\na\tTumor\t1\nb\tFat\t2\n")
     assert labels(load_slide("here", data_dir=tmp_path), "region").tolist() == ["Tumor", "Fat", np.nan]
-    (tmp_path / "here" / "metadata.tsv").write_text("\tother\na\t1\n")
+    (tmp_path / "here" / "metadata.tsv").write_text("ID\tother\na\t1\n")
     with pytest.raises(InputError, match="has no column fine_annot_type"):
+        load_slide("here", data_dir=tmp_path)
+    (tmp_path / "here" / "metadata.tsv").write_text("")
+    with pytest.raises(InputError, match="cannot be read as a tab-separated table"):
         load_slide("here", data_dir=tmp_path)
     (tmp_path / "here" / "metadata.tsv").unlink()
     assert "region" not in load_slide("here", data_dir=tmp_path).obs
@@ -196,3 +199,21 @@ def test_the_demo_needs_nothing(tmp_path):
     assert loaded.uns["genesem"]["name"] == "demo"
     assert labels(loaded, "region").categories.size == find_dataset("demo").n_domains
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_and_a_relative_path_keep_the_name_given(make_slide, tmp_path, monkeypatch):
+    (tmp_path / "blobs").mkdir()
+    make_slide().write_h5ad(tmp_path / "blobs" / "0a1b.h5ad")
+    (tmp_path / "tissue.h5ad").symlink_to(tmp_path / "blobs" / "0a1b.h5ad")
+    monkeypatch.chdir(tmp_path / "blobs")
+    assert load_slide("../tissue.h5ad").uns["genesem"]["name"] == "tissue"
+
+
+def test_a_file_that_may_not_be_read(make_slide, tmp_path, monkeypatch):
+    def refuse(path, *arguments):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    make_slide().write_h5ad(tmp_path / "slide.h5ad")
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        load_slide(tmp_path / "slide.h5ad")

@@ -17,6 +17,7 @@ def read_h5ad(path: Path) -> AnnData:
     InputError
         Where the file is no HDF5, broke off, or holds something else.
     """
+    path.open("rb").close()  # what may not be read says so itself
     if not h5py.is_hdf5(path):
         msg = f"{path} is not an .h5ad: it is no HDF5 file ({path.stat().st_size} bytes), or it broke off; get it again"
         raise InputError(msg)

@@ -1,5 +1,6 @@
 """NAME or path to slide: finds out what it is, reads it, and lets the checks judge it."""
 
+import os
 import re
 import unicodedata
 import warnings
@@ -123,7 +124,7 @@ def _existing(dataset: str | Path) -> Path:
 
 def _name_of(path: Path) -> str:
     """Return a short name for the slide at `path` that is safe in file names anywhere."""
-    whole = path.resolve()
+    whole = Path(os.path.abspath(path))  # noqa: PTH100  a link keeps the name the user gave it
     if whole.name == "outs":
         whole = whole.parent
     plain = unicodedata.normalize("NFKD", whole.stem).encode("ascii", "ignore").decode()

@@ -46,15 +46,17 @@ _READERS: dict[str, Callable[[Dataset, Path], AnnData]] = {
 
 
 def _read_labels(path: Path, table: LabelTable) -> "pd.Series[str]":
-    """Return the annotation in a tab-separated table by spot id; the id is the first column unless it is named."""
-    rows = pd.read_csv(
-        path, sep="\t", dtype=str, header=None if table.columns else "infer", names=table.columns or None
-    )
+    """Return the annotation in a tab-separated table by spot id."""
+    header = None if table.columns else "infer"
+    try:
+        rows = pd.read_csv(path, sep="\t", dtype=str, header=header, names=table.columns or None)
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read as a tab-separated table ({str(error).splitlines()[0]})"
+        raise InputError(msg) from error
     if table.only is not None:
         rows = rows[rows[table.only[0]] == table.only[1]]
-    missing = {table.id, table.label} - {"", *rows}
+    missing = {table.id, table.label} - {*rows}
     if missing:
         msg = f"{path} has no column {', '.join(sorted(missing))}; it has: {', '.join(map(str, rows))}"
         raise InputError(msg)
-    ids = rows[table.id] if table.id else rows.iloc[:, 0]
-    return pd.Series(rows[table.label].to_numpy(), index=ids.to_numpy()).groupby(level=0).first()
+    return rows.drop_duplicates(table.id).set_index(table.id)[table.label]
