@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 from anndata import AnnData
@@ -47,7 +48,7 @@ _READERS: dict[str, Callable[[Dataset, Path], AnnData]] = {
 
 def _read_labels(path: Path, table: LabelTable) -> "pd.Series[str]":
     """Return the annotation in a tab-separated table by spot id."""
-    header = None if table.columns else "infer"
+    header: Literal["infer"] | None = None if table.columns else "infer"
     try:
         rows = pd.read_csv(path, sep="\t", dtype=str, header=header, names=table.columns or None)
     except (OSError, ValueError) as error:
