@@ -3,6 +3,7 @@
 from genesem_embed.texts.cells.budget import TokenBudget
 from genesem_embed.texts.cells.export import export_cells
 from genesem_embed.texts.cells.options import CellOptions
+from genesem_embed.texts.cells.parse import parse_cell_options
 from genesem_embed.texts.options import RecipeOptions
 from genesem_embed.texts.prompts import Prompts
 from genesem_embed.texts.recipes import RECIPES, Recipe, expand_options, find_recipe, make_prompts
@@ -21,5 +22,6 @@ __all__ = [
     "find_recipe",
     "load_template",
     "make_prompts",
+    "parse_cell_options",
     "template_names",
 ]

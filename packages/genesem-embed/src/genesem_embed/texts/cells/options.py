@@ -1,9 +1,10 @@
 """The choices of `cell-sentences`; all that the paper leaves open is an option here, and the defaults are ours."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from genesem_embed.datasets.splits import SplitBy
+from genesem_embed.errors import InputError
 
 Section = Literal["similar", "near", "dissimilar", "distant"]
 Scaling = Literal["auto", "raw", "zscore", "p99"]
@@ -72,3 +73,34 @@ class CellOptions:
     folds: int = 5
     fold: int | None = None
     """The fold whose test cells the scaling must not see; None where nothing is fitted on training cells."""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no text can be written with."""
+        hints = get_type_hints(type(self))
+        for name, hint in hints.items():
+            _check_choice(name, hint, getattr(self, name))
+        for name, lowest in _LOWEST.items():
+            value = getattr(self, name)
+            if value is not None and value < lowest:
+                msg = f"cell-sentences: {name} is {value}; expected at least {lowest}"
+                raise InputError(msg)
+        if not 0 < self.far_quantile <= 1:
+            msg = f"cell-sentences: far_quantile is {self.far_quantile}; expected a share above 0 and at most 1"
+            raise InputError(msg)
+        for name in ("positive_window", "negative_window"):
+            window = getattr(self, name)
+            if window is not None and not 1 <= window[0] <= window[1]:
+                msg = f"cell-sentences: {name} is {window[0]}-{window[1]}; expected first and last rank, as in 1-3"
+                raise InputError(msg)
+
+
+_LOWEST = {"k": 0, "reuse_cap": 1, "target_markers": 1, "context_markers": 1, "seed": 0, "sample": 1, "folds": 2}
+
+
+def _check_choice(name: str, hint: Any, value: object) -> None:  # noqa: ANN401 - a type of any form
+    if get_origin(hint) is tuple and get_origin(get_args(hint)[0]) is Literal:
+        for part in value if isinstance(value, tuple) else ():
+            _check_choice(name, get_args(hint)[0], part)
+    elif get_origin(hint) is Literal and value not in get_args(hint):
+        msg = f"cell-sentences: {name} is {value!r}; expected one of {', '.join(map(str, get_args(hint)))}"
+        raise InputError(msg)
