@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from genesem_embed.encoders.model import describe_model
 from genesem_embed.encoders.runners import PackedRunner, PaddedRunner, choose_runner
-from genesem_embed.encoders.weights import load_weights
+from genesem_embed.encoders.weights import load_network
 
 BOUND = 1e-5
 
@@ -28,8 +28,7 @@ def alone(tiny_qwen3, texts):
     tokenizer = AutoTokenizer.from_pretrained(tiny_qwen3)
     network = AutoModel.from_pretrained(tiny_qwen3, dtype=torch.float32).eval()
     with torch.inference_mode():
-        states = [network(**tokenizer(text, return_tensors="pt")).last_hidden_state[0] for text in texts]
-    return states
+        return [network(**tokenizer(text, return_tensors="pt")).last_hidden_state[0] for text in texts]
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +37,9 @@ def encoder(tiny_qwen3, encoder_of):
 
 
 def test_the_packed_way_is_taken(encoder, tiny_bert, encoder_of):
-    assert isinstance(encoder._runner, PackedRunner)
-    assert encoder._runner.causal
-    bert = encoder_of(tiny_bert)._runner
+    assert isinstance(encoder._runners[0], PackedRunner)
+    assert encoder._runners[0].causal
+    bert = encoder_of(tiny_bert)._runners[0]
     assert isinstance(bert, PackedRunner)
     assert not bert.causal
 
@@ -97,8 +96,8 @@ def test_the_side_of_padding_in_the_files_changes_nothing(tiny_models, encoder_o
     folder = tiny_models.tiny_qwen3_embedding(tmp_path / side, padding_side=side)
     texts = [*tiny_models.gene_users(3), "MBP"]
     encoder = encoder_of(folder)
-    padded = PaddedRunner(encoder._runner._network, encoder.space)
-    encoder._runner._network.set_attn_implementation("sdpa")
+    padded = PaddedRunner(encoder._runners[0]._network, encoder.space)
+    encoder._runners[0]._network.set_attn_implementation("sdpa")
     tokens = encoder._model.tokenizer.tokenise(texts)
     together = padded.run(tokens.ids, tokens.spans)
     alone = torch.cat([padded.run([ids], tokens.spans[row : row + 1]) for row, ids in enumerate(tokens.ids)])
@@ -114,6 +113,6 @@ def test_bfloat16_moves_little(tiny_qwen3, encoder_of, texts, collect):
 
 def test_a_model_with_windows_runs_padded(tiny_qwen3):
     model = describe_model(str(tiny_qwen3), device="cpu")
-    network = load_weights(model)
+    network = load_network(model, {"": "cpu"})
     network.config.layer_types = ["full_attention", "sliding_attention"]
     assert isinstance(choose_runner(network, model.space), PaddedRunner)

@@ -60,7 +60,7 @@ def test_a_vector_that_is_not_finite_is_named_and_the_others_come(tiny_bert, enc
     encoder = encoder_of(tiny_bert, normalise=False)
     word = encoder._model.tokenizer.tokenise(["MBP"]).ids[0][1]
     with torch.no_grad():
-        encoder._runner._network.embeddings.word_embeddings.weight[word] = float("nan")
+        encoder._runners[0]._network.embeddings.word_embeddings.weight[word] = float("nan")
     seen = []
     batches = (seen.extend(batch.rows) for batch in encoder.encode(["PLP1", "MBP", "GFAP"]))
     with pytest.raises(EncodingError, match=r"text 1 \('MBP'\) has a vector that is not finite"):

@@ -94,6 +94,24 @@ def read_card(folder: Path) -> Card:
     )
 
 
+def adapter_sha256(folder: Path) -> str:
+    """Return one SHA-256 over the settings and the weights of a LoRA adapter.
+
+    Raises
+    ------
+    ModelUnavailableError
+        The folder holds no adapter.
+    """
+    files = [folder / name for name in ("adapter_config.json", "adapter_model.safetensors")]
+    for file in files:
+        if not file.exists():
+            msg = f"{folder} holds no adapter: no {file.name} in it; expected a folder written by genesem-embed tune"
+            raise ModelUnavailableError(msg)
+    told = {key: value for key, value in _read(files[0]).items() if key != "base_model_name_or_path"}
+    settings = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(f"{settings} {file_sha256(files[1])}".encode()).hexdigest()
+
+
 class _Module:
     """One entry of modules.json."""
 

@@ -10,7 +10,7 @@ from typing import Any, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from genesem_embed.encoders.card import Card, read_card
+from genesem_embed.encoders.card import Card, adapter_sha256, read_card
 from genesem_embed.encoders.chat import find_user_part, render_chat, render_instruct
 from genesem_embed.encoders.device import Device, find_device
 from genesem_embed.encoders.locate import locate
@@ -31,6 +31,8 @@ class Model:
     space: Space
     device: Device
     card: Card
+    adapter: Path | None = None
+    """Folder of a LoRA adapter."""
 
     def render(self, system: str | None, user: str) -> str:
         """Return the text of a prompt: in the model's chat template, as a task and its query, or the bare user part."""
@@ -78,6 +80,8 @@ def describe_model(
     truncation: str = "error",
     precision: str = "float16",
     device: str = "auto",
+    adapter: str | Path | None = None,
+    int8_threshold: float = 6.0,
     thinking: bool = False,
     revision: str | None = None,
 ) -> Model:
@@ -99,6 +103,11 @@ def describe_model(
         The longest text; by default what the model's files say.
     truncation
         What happens to a longer one: ``error``, or cut at the ``end`` or the ``start``.
+    adapter
+        Folder of a LoRA adapter, as ``genesem-embed tune`` writes it.
+    int8_threshold
+        Activations beyond it make their column an outlier of the whole batch in int8, so that neighbours move a
+        vector a little; 0 is exact for every batch, and less accurate for large models.
     thinking
         Whether a chat template leaves the model's turn open for thoughts.
 
@@ -125,13 +134,25 @@ def describe_model(
         normalise=card.normalise if normalise == "auto" else bool(normalise),
         compute_dtype=_dtype(where) if compute_dtype == "auto" else cast("ComputeDtype", compute_dtype),
         quantization=cast("Quantization", quantization),
+        adapter_sha256=adapter_sha256(Path(adapter)) if adapter else "",
         max_tokens=_max_tokens(card, max_tokens),
         truncation=_one_of("truncation", truncation, TRUNCATIONS),
         precision=cast("Precision", precision),
         dim=card.dim,
-        extra={"thinking": thinking} if form == "chat" and "enable_thinking" in (card.chat_template or "") else {},
+        extra=_extra(card, form, thinking=thinking, int8_threshold=int8_threshold if quantization == "int8" else None),
     )
-    return Model(name=found.name, folder=found.folder, space=space, device=where, card=card)
+    place = Path(adapter) if adapter else None
+    return Model(name=found.name, folder=found.folder, space=space, device=where, card=card, adapter=place)
+
+
+def _extra(card: Card, style: Style, *, thinking: bool, int8_threshold: float | None) -> dict[str, object]:
+    """Return what only some models or settings have."""
+    found: dict[str, object] = {}
+    if style == "chat" and "enable_thinking" in (card.chat_template or ""):
+        found["thinking"] = thinking
+    if int8_threshold is not None:
+        found["int8_threshold"] = float(int8_threshold)
+    return found
 
 
 def _style(card: Card, wanted: str) -> Style:

@@ -8,13 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genesem_embed.encoders.memory import Budget, run_within
+from genesem_embed.encoders.memory import Budget
 from genesem_embed.encoders.model import Model
+from genesem_embed.encoders.parallel import run_everywhere
 from genesem_embed.encoders.problems import Problems
 from genesem_embed.encoders.protocol import EncodedBatch
 from genesem_embed.encoders.runners import Runner, choose_runner
 from genesem_embed.encoders.tokens import Tokens
-from genesem_embed.encoders.weights import load_weights
+from genesem_embed.encoders.weights import load_networks
 from genesem_embed.errors import ModelUnavailableError
 from genesem_embed.store.space import Space
 
@@ -26,9 +27,9 @@ _WINDOW = 8192
 class TransformerEncoder:
     """Runs a model's network over texts; `load_encoder` makes one."""
 
-    def __init__(self, model: Model, runner: Runner, batch_tokens: int) -> None:
+    def __init__(self, model: Model, runners: Sequence[Runner], batch_tokens: int) -> None:
         self._model = model
-        self._runner = runner
+        self._runners = runners
         self._budget = Budget(batch_tokens)
         self._end_token = _end_token(model)
 
@@ -41,7 +42,7 @@ class TransformerEncoder:
     def device(self) -> str:
         """What it runs on."""
         if self._model.device == "cuda":
-            return torch.cuda.get_device_name()
+            return f"{len(self._runners)} x {torch.cuda.get_device_name()}"
         return f"cpu ({torch.get_num_threads()} threads)"
 
     @property
@@ -77,7 +78,7 @@ class TransformerEncoder:
         """Yield the vectors of the texts from `start` on, whose tokens are `tokens`."""
         rows = np.fromiter(self._runnable(texts, start, tokens, problems), dtype=np.intp)
         ids = [tokens.ids[row] for row in rows.tolist()]
-        for batch, found in run_within(self._runner, ids, tokens.spans[rows], self._budget):
+        for batch, found in run_everywhere(self._runners, ids, tokens.spans[rows], self._budget):
             asked = start + rows[batch]
             if found is None:
                 problems.add(int(asked[0]), texts[int(asked[0])], "does not fit in memory")
@@ -122,8 +123,8 @@ def load_encoder(model: Model, *, batch_tokens: int | None = None) -> Transforme
     batch_tokens
         Token budget of one batch; by default one that suits the device.
     """
-    network = load_weights(model)
-    return TransformerEncoder(model, choose_runner(network, model.space), batch_tokens or _BATCH_TOKENS[model.device])
+    runners = [choose_runner(network, model.space) for network in load_networks(model)]
+    return TransformerEncoder(model, runners, batch_tokens or _BATCH_TOKENS[model.device])
 
 
 def _end_token(model: Model) -> int | None:

@@ -1,0 +1,89 @@
+"""SemST prompts through a random Qwen3 (hidden 1024, 6 layers) on the CPU: ours, sentence-transformers, a plain loop.
+
+``GENESEM_BENCH_TEXTS`` (512) and ``GENESEM_BENCH_REPEATS`` (5) make it smaller. The whole of it takes an hour on two
+cores; the ratios settle much earlier.
+"""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from genesem_embed.encoders.model import describe_model
+from genesem_embed.encoders.transformer import load_encoder
+
+N_TEXTS = int(os.environ.get("GENESEM_BENCH_TEXTS", "512"))
+REPEATS = int(os.environ.get("GENESEM_BENCH_REPEATS", "5"))
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_models, tmp_path_factory):
+    path = tmp_path_factory.mktemp("bench") / "qwen3-1024x6"
+    return tiny_models.tiny_qwen3(path, hidden=1024, layers=6, heads=16, kv_heads=8, vocab=2000)
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return describe_model(str(folder), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def ways(folder, model):
+    """Return the three ways from texts to vectors, weights loaded."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import AutoModel, AutoTokenizer
+
+    encoder = load_encoder(model)
+    words = Transformer(str(folder))
+    other = SentenceTransformer(modules=[words, Pooling(1024, "mean")], device="cpu")
+    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="right")
+    network = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def ours(texts):
+        found = np.empty((len(texts), 1024), np.float32)
+        for batch in encoder.encode(texts):
+            found[batch.rows] = batch.vectors
+        return found
+
+    @torch.inference_mode()
+    def loop(texts):
+        parts = []
+        for start in range(0, len(texts), 8):
+            inputs = tokenizer(texts[start : start + 8], padding=True, return_tensors="pt")
+            hidden = network(**inputs).last_hidden_state
+            mask = inputs["attention_mask"][:, :, None]
+            parts.append((hidden * mask).sum(1) / mask.sum(1))
+        return torch.cat(parts).numpy()
+
+    return {
+        "genesem": ours,
+        "sentence-transformers": lambda texts: other.encode(texts, show_progress_bar=False),
+        "transformers, batches of 8": loop,
+    }
+
+
+@pytest.fixture
+def corpora(demo_slide, tiny_models):
+    """Return user parts: those of a slide, the same with every text twice, and lists that share beginnings."""
+    from genesem_embed.texts import RecipeOptions, make_prompts
+
+    users = make_prompts(demo_slide, "spot-symbols", options=RecipeOptions(top_genes=20)).users
+    half = users[: N_TEXTS // 2]
+    return {
+        "slide": users[:N_TEXTS],
+        "duplicates": [user for user in half for _ in range(2)],
+        "shared": tiny_models.gene_users(N_TEXTS, n_leads=max(N_TEXTS // 16, 1)),
+    }
+
+
+@pytest.mark.parametrize("corpus", ["slide", "duplicates", "shared"])
+def test_prompts(tiny_models, model, ways, corpora, corpus, take_turns, show):
+    texts = [model.render(tiny_models.SYSTEM, user) for user in corpora[corpus]]
+    medians, found = take_turns({name: lambda way=way: way(texts) for name, way in ways.items()}, REPEATS)
+    show(f"Qwen3 1024 x 6, fp32, {corpus}", medians, len(texts), int(model.count_tokens(texts).sum()))
+    for name, vectors in found.items():
+        assert np.abs(vectors - found["genesem"]).max() <= 1e-5, name
+    assert medians["sentence-transformers"] >= 1.5 * medians["genesem"]
+    assert medians["transformers, batches of 8"] >= 1.5 * medians["genesem"]
