@@ -1,8 +1,8 @@
 """Every setting of a fit: typed, complete, read from TOML and written back fully resolved.
 
 A preset is one complete file under ``presets/``; nothing is inherited between them. ``config.toml`` beside a result has
-the same form, so that ``fit --config config.toml`` repeats the fit. Only `run` sees these classes; the functions below
-it take values.
+the same form, so that ``fit --config config.toml`` repeats the fit. Only `run` and the three modules that tell its
+story (`spots`, `methods`, `summary`) see these classes; what they call takes values.
 """
 
 import dataclasses
@@ -138,7 +138,7 @@ class FitConfig:
         ConfigError
             On an unknown key or a value of the wrong type or choice.
         """
-        return cast("Self", _build(cls, values, where))
+        return cast("Self", build_settings(cls, values, where))
 
     def with_values(self, section: str | None = None, **values: object) -> Self:
         """Return a copy with the values that are not None set, at the top or in one section."""
@@ -226,7 +226,14 @@ def resolve_config(dataset: str | None, *, preset: str | None = None, path: Path
     return config.with_values("data", label_key=entry.label_key, n_domains=entry.n_domains)
 
 
-def _build(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (any of the classes above)
+def build_settings(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (any class of settings)
+    """Return the dataclass `cls` from plain values; `where` names their source in errors.
+
+    Raises
+    ------
+    ConfigError
+        On an unknown key or a value of the wrong type or choice.
+    """
     fields = {f.name: f for f in dataclasses.fields(cls)}
     for name in values:
         if name not in fields:
@@ -239,7 +246,7 @@ def _build(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401
 
 def _convert(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (one branch a kind of type)
     if dataclasses.is_dataclass(kind):
-        return _build(kind, value, where)
+        return build_settings(kind, value, where)
     if get_origin(kind) in (Union, types.UnionType):
         return None if value is None else _convert(get_args(kind)[0], value, where)
     if get_origin(kind) is Literal:
