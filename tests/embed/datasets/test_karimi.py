@@ -176,6 +176,8 @@ def test_no_folder_at_all(tmp_path):
         DownloadError, match=r"no direct link to BRAIN_IMC_MaskTif is known; get it from https://zenodo"
     ):
         load_slide("karimi-brain", kind="markers", data_dir=tmp_path)
+    with pytest.raises(DownloadError, match=r"one of 3 files: see `genesem-embed datasets show karimi-brain`"):
+        load_slide("karimi-brain", kind="markers", data_dir=tmp_path)
     (tmp_path / "BRAIN_IMC_MaskTif").mkdir()
     with pytest.raises(InputError, match=r"holds no \.tif"):
         read_karimi(tmp_path)

@@ -68,7 +68,7 @@ def _download(dataset: Dataset, file: RemoteFile, target: Path) -> None:
     if file.url is None:
         msg = (
             f"{dataset.name}: no direct link to {target.name} is known; get it from {dataset.source} "
-            f"and put it at {target}; {_OFFLINE}"
+            f"and put it at {target}{_others(dataset)}; {_OFFLINE}"
         )
         raise DownloadError(msg)
     try:
@@ -122,8 +122,13 @@ def _explain(dataset: Dataset, file: RemoteFile, target: Path, error: Exception)
     kept = f"{part.stat().st_size} bytes are kept and the same command goes on from there; or " if part.exists() else ""
     return (
         f"{dataset.name}: cannot get {file.url} ({_reason(error)}); {kept}get {target.name} by hand "
-        f"(from {dataset.source}) and put it at {target}; {_OFFLINE}"
+        f"(from {dataset.source}) and put it at {target}{_others(dataset)}; {_OFFLINE}"
     )
+
+
+def _others(dataset: Dataset) -> str:
+    more = len(dataset.files) - 1
+    return f" (one of {more + 1} files: see `genesem-embed datasets show {dataset.name}`)" if more else ""
 
 
 def _reason(error: Exception) -> str:
