@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from genesem_embed import __version__
-from genesem_embed.cli import build, datasets, store
+from genesem_embed.cli import build, datasets, share, store, upkeep
 from genesem_embed.cli.console import OneLineErrors
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ def _shared(
 
 build.register(app)
 store.register(app)
+share.register(app)
+upkeep.register(app)
 datasets.register(app)
 
 

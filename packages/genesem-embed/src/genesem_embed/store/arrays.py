@@ -100,15 +100,9 @@ class StoredArray:
         self.dtype = dtype.newbyteorder("<")
         self._chunk_rows = 0
 
-    @property
-    def chunk_rows(self) -> int:
-        """Rows of a chunk, read once from the metadata, all of which is checked on that occasion."""
-        if not self._chunk_rows:
-            self._chunk_rows = self._open()
-        return self._chunk_rows
-
     def read(self, start: int = 0, stop: int | None = None) -> Array:
         """Return the rows from `start` to before `stop`; all of them unless told otherwise."""
+        self._check()  # before memory is taken for what a manifest only claims
         rows = np.arange(start, min(stop or self.shape[0], self.shape[0]))
         out = np.empty((len(rows), self.shape[1]), self.dtype)
         self.gather(rows, out, rows - start)
@@ -123,7 +117,8 @@ class StoredArray:
         """Put row ``rows[i]``, in ascending order, at ``out[positions[i]]``."""
         if not len(rows):
             return
-        chunks, within = np.divmod(rows, self.chunk_rows)
+        self._check()
+        chunks, within = np.divmod(rows, self._chunk_rows)
         starts = np.flatnonzero(np.diff(chunks, prepend=-1))
         ends = np.append(starts[1:], len(rows))
         with self._file(SHARD) as shard:
@@ -132,14 +127,17 @@ class StoredArray:
                 out[positions[start:end]] = chunk[within[start:end]]
 
     def _chunk(self, descriptor: int, number: int) -> Array:
-        size = self._chunk_bytes(self.chunk_rows)
+        size = self._chunk_bytes(self._chunk_rows)
         data = os.pread(descriptor, size, number * size)
         if len(data) != size or google_crc32c.value(data) != _CRC_OF_CHECKED:
             self._refuse(SHARD, f"chunk {number} is damaged ({len(data)} of {size} bytes, or another crc32c)")
         values = np.frombuffer(memoryview(data)[:-_CRC_BYTES], self.dtype)
-        return values.reshape(self.chunk_rows, self.shape[1])
+        return values.reshape(self._chunk_rows, self.shape[1])
 
-    def _open(self) -> int:
+    def _check(self) -> None:
+        """Read metadata and shard index, once, and refuse any that are not as they are written here."""
+        if self._chunk_rows:
+            return
         with self._file(METADATA) as file:
             data = file.read(MAX_METADATA_BYTES + 1)
         if len(data) > MAX_METADATA_BYTES:
@@ -151,7 +149,7 @@ class StoredArray:
         if metadata != array_metadata(self.shape, self.dtype, chunk_rows):
             self._refuse(METADATA, f"is not that of an uncompressed {self.dtype.name} array of shape {self.shape}")
         self._check_shard(chunk_rows)
-        return chunk_rows
+        self._chunk_rows = chunk_rows
 
     def _check_shard(self, chunk_rows: int) -> None:
         """Refuse a shard of another size, or whose index does not point at the chunks in order."""

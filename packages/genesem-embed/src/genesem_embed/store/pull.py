@@ -61,6 +61,7 @@ def pull(
     filters = filters or Filters()
     with staging(store.root) as scratch:
         chosen = choose(source, read_offer(source, filters), filters, scratch)
+    _check_refs(source, chosen, filters)
     n_spaces = sum(pull_space(store, source, space_id) for space_id in chosen.spaces)
     here = set(store.segment_digests())
     missing = [digest for digest in chosen.segments if digest not in here]
@@ -76,7 +77,7 @@ def pull(
         n_collections=n_collections,
         n_spaces=n_spaces,
         n_bytes=n_bytes,
-        refs=tuple(_pull_refs(store, source, chosen, filters)),
+        refs=tuple(_pull_refs(store, chosen, filters)),
     )
 
 
@@ -143,15 +144,19 @@ def _pull_collection(store: "Store", source: Source, path: str) -> bool:
     return True
 
 
-def _pull_refs(store: "Store", source: Source, chosen: Offer, filters: Filters) -> list[str]:
-    """Publish the refs that came along; a ref asked for by name replaces ours, any other only fills a free name."""
-    taken = []
+def _check_refs(source: Source, chosen: Offer, filters: Filters) -> None:
     for name, data in chosen.refs:
-        target = store.root / REFS / f"{name}.json"
         if not is_name(name):
             msg = f"{source.place}/{REFS} holds {name!r}, which cannot name a ref"
             raise IntegrityError(msg)
         parse_ref(data, name, f"{source.place}/{REFS}/{name}.json", filters.trust)
+
+
+def _pull_refs(store: "Store", chosen: Offer, filters: Filters) -> list[str]:
+    """Publish the refs that came along; a ref asked for by name replaces ours, any other only fills a free name."""
+    taken = []
+    for name, data in chosen.refs:
+        target = store.root / REFS / f"{name}.json"
         if name == filters.ref or not target.exists():
             publish_file(store.root, target, data)
             taken.append(name)

@@ -1,8 +1,9 @@
 """SQL over a store: read-only views, and no way to any other file."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genesem_embed.errors import InputError
+from genesem_embed.errors import InputError, IntegrityError
 from genesem_embed.store.texts_table import schema as texts_schema
 
 if TYPE_CHECKING:
@@ -28,29 +29,35 @@ def run(store: "Store", connection: "duckdb.DuckDBPyConnection", sql: str) -> "p
     ------
     InputError
         Not one SELECT, or DuckDB refuses it.
+    IntegrityError
+        A segment went while the query ran; the store asks again.
     """
     import duckdb
 
+    texts = [store.segment(digest).texts_path for digest in store.segment_digests()]
     try:
         statements = duckdb.extract_statements(sql)
         if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             kinds = ", ".join(str(statement.type).rpartition(".")[2] for statement in statements) or "nothing"
             msg = f"query takes one SELECT; found {kinds}"
             raise InputError(msg)
-        _register(store, connection)
+        _register(store, connection, texts)
         return connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
+        if gone := [path for path in texts if not path.exists()]:
+            msg = f"{gone[0]} went while a query ran"
+            raise IntegrityError(msg) from None
         first = str(error).strip().splitlines()[0]
         msg = f"the query failed: {first}; the views are {', '.join(VIEWS)}"
         raise InputError(msg) from None
 
 
-def _register(store: "Store", connection: "duckdb.DuckDBPyConnection") -> None:
+def _register(store: "Store", connection: "duckdb.DuckDBPyConnection", texts: list[Path]) -> None:
     import pyarrow.dataset as ds
 
-    paths = [str(store.segment(digest).texts_path) for digest in store.segment_digests()]
-    texts = ds.dataset(paths, schema=texts_schema(), format="parquet") if paths else texts_schema().empty_table()
-    connection.register("texts_", texts)
+    names = [str(path) for path in texts]
+    table = ds.dataset(names, schema=texts_schema(), format="parquet") if texts else texts_schema().empty_table()
+    connection.register("texts_", table)
     connection.register("spaces_", _spaces(store))
     connection.register("collections_", _collections(store))
     for name, select in VIEWS.items():

@@ -210,13 +210,13 @@ class Store(Catalog):
         """Return totals of the store, by space and by collection, as plain JSON values."""
         from genesem_embed.store.listing import describe
 
-        return describe(self)
+        return self._undisturbed(lambda: describe(self))
 
     def ls(self) -> list[dict[str, Any]]:
         """Return one row per space, segment and collection, with its size in bytes."""
         from genesem_embed.store.listing import rows
 
-        return rows(self)
+        return self._undisturbed(lambda: rows(self))
 
     def verify(self, *, quick: bool = False) -> "Report":
         """Return what is damaged, missing or does not belong; `quick` looks at presence and size only."""
@@ -228,9 +228,11 @@ class Store(Catalog):
         """Return the answer to one SELECT over the views ``vectors``, ``texts``, ``spaces`` and ``collections``."""
         from genesem_embed.store.query import run
 
-        self._undisturbed(lambda: None)
-        with self._index.locked_connection() as connection:
-            return run(self, connection, sql)
+        def ask() -> "pa.Table":
+            with self._index.locked_connection() as connection:
+                return run(self, connection, sql)
+
+        return self._undisturbed(ask)
 
     def indexed_rows(self, digest: str) -> int:
         """Return how many rows of a segment the index holds."""
