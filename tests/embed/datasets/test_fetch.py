@@ -151,8 +151,9 @@ def test_a_file_without_a_link_is_asked_for_by_hand(entry, tmp_path):
 
 def test_a_folder_that_cannot_be_written(entry, tmp_path):
     (tmp_path / "taken").write_text("a file where the data folder should be")
-    with pytest.raises(DownloadError, match="cannot get"):
-        fetch_dataset(entry(), folder=tmp_path / "taken")
+    for dataset in (entry(), find_dataset("demo")):
+        with pytest.raises(DownloadError, match=r"cannot write to .*: set GENESEM_DATA to another folder"):
+            fetch_dataset(dataset, folder=tmp_path / "taken")
 
 
 def _zip(members):

@@ -32,10 +32,16 @@ def fetch_dataset(dataset: Dataset, *, folder: Path | None = None) -> Path:
         Where a source does not deliver; the message says where to put the file by hand.
     """
     place = (folder or data_dir()) / dataset.name
-    if dataset.reader == "demo":
-        _write_demo(place / f"{dataset.name}.h5ad")
-    for file in dataset.files:
-        _fetch_file(dataset, file, place)
+    try:
+        if dataset.reader == "demo":
+            _write_demo(place / f"{dataset.name}.h5ad")
+        for file in dataset.files:
+            _fetch_file(dataset, file, place)
+    except OSError as error:
+        if isinstance(error, GenesemError):
+            raise
+        msg = f"{dataset.name}: cannot write to {place} ({error.strerror or error}): set GENESEM_DATA to another folder"
+        raise DownloadError(msg) from error
     return place
 
 
@@ -74,9 +80,7 @@ def _download(dataset: Dataset, file: RemoteFile, target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _retrieve(file.url, file.sha256, target)
-    except (requests.RequestException, OSError, ValueError) as error:
-        if isinstance(error, GenesemError):
-            raise
+    except (requests.RequestException, ValueError) as error:
         message = _explain(dataset, file, target, error)
         _remove_empty(target.parent)
         raise DownloadError(message) from error
