@@ -13,7 +13,9 @@ from genesem_embed.datasets import load_slide
 from genesem_embed.errors import InputError
 
 # What anndata says about its own defaults when these tests write a table.
-pytestmark = pytest.mark.filterwarnings("ignore:zarr v3 autosharding", "ignore:Consolidated metadata")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:zarr v3 autosharding", "ignore:Consolidated metadata", "ignore:Writing zarr v2"
+)
 
 
 def _root(folder):
@@ -111,3 +113,15 @@ def test_a_table_that_annotates_nothing(bare, tmp_path):
     _write_table(tmp_path / "s.zarr", bare)
     with pytest.raises(InputError, match="annotates 0 regions"):
         load_slide(tmp_path / "s.zarr")
+
+
+def test_the_older_zarr_format(make_slide, tmp_path):
+    slide = make_slide()
+    for place in (tmp_path / "s.zarr", tmp_path / "s.zarr" / "tables"):
+        place.mkdir()
+        (place / ".zgroup").write_text(json.dumps({"zarr_format": 2}))
+    with ad.settings.override(zarr_write_format=2):
+        slide.write_zarr(tmp_path / "s.zarr" / "tables" / "table")
+    loaded = load_slide(tmp_path / "s.zarr")
+    np.testing.assert_array_equal(loaded.X.toarray(), slide.X.toarray())
+    np.testing.assert_array_equal(loaded.obsm["spatial"], slide.obsm["spatial"])
