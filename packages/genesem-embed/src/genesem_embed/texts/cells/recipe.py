@@ -1,7 +1,6 @@
 """Recipe `cell-sentences`, on one page: slide, cohort, context, sentences, prompts, checks."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +10,11 @@ from anndata import AnnData
 
 from genesem_embed.texts.cells.budget import TokenBudget, fit_prompts
 from genesem_embed.texts.cells.cohort import Cohort, read_cohort
-from genesem_embed.texts.cells.context import Context, find_context, hub_shares
+from genesem_embed.texts.cells.context import Context, find_context
 from genesem_embed.texts.cells.layout import NEGATIVES, POSITIVES, Sentences, Slots, make_slots, write_prompt
 from genesem_embed.texts.cells.leak import check_context, check_markers, check_words
 from genesem_embed.texts.cells.neighbours import NONE
+from genesem_embed.texts.cells.notes import make_notes
 from genesem_embed.texts.cells.options import CellOptions
 from genesem_embed.texts.cells.panel import require_markers
 from genesem_embed.texts.cells.sentences import Wording, write_sentences
@@ -58,7 +58,7 @@ def write_cells(slide: AnnData, options: RecipeOptions, template: Template) -> P
         users=composed.users,
         system=template.system,
         recipe=make_stamp(composed, options, template),
-        notes=_notes(composed, options.cells),
+        notes=make_notes(composed.cohort, composed.context, composed.dropped, options.cells),
     )
 
 
@@ -145,38 +145,3 @@ def _fitted(
         lost = (kept <= position) & (slots.cell[rows, position] != NONE)
         dropped[section] += int(lost.sum())
     return users, dropped
-
-
-def _notes(composed: Composed, options: CellOptions) -> dict[str, Any]:
-    cohort = composed.cohort
-    sizes = np.bincount(cohort.cells.image, minlength=len(cohort.cells.image_names))
-    last = max(options.k, *(window[1] for window in (options.positive_window, options.negative_window) if window), 0)
-    small = [name for name, size in zip(cohort.cells.image_names, sizes, strict=True) if options.k and size <= last]
-    lost = {section: n for section, n in composed.dropped.items() if n}
-    return {
-        "n_cells": len(cohort.shown),
-        "n_images": len(sizes),
-        "n_empty_cells": int((~cohort.shown.any(axis=1)).sum()),
-        "n_small_images": len(small),
-        "hubs": hub_shares(composed.context),
-        "dropped_sentences": lost,
-        "warnings": list(_warnings(cohort, small, lost, last)),
-    }
-
-
-def _warnings(cohort: Cohort, small: Sequence[str], lost: dict[str, int], last: int) -> list[str]:
-    said = []
-    if small:
-        named = ", ".join(small[:5])
-        said.append(
-            f"{len(small)} images have fewer than {last + 1} cells (first: {named}): their sections are shorter"
-        )
-    if n_empty := int((~cohort.shown.any(axis=1)).sum()):
-        said.append(f"{n_empty} cells show no marker and are written so")
-    n_placed = len(np.unique(np.column_stack([cohort.cells.image, cohort.cells.coords]), axis=0))
-    if n_same := len(cohort.shown) - n_placed:
-        said.append(f"{n_same} cells stand where another cell of their image stands; ties go by cell order")
-    if lost:
-        listed = ", ".join(f"{n} {section}" for section, n in lost.items())
-        said.append(f"sentences dropped so that prompts fit the model: {listed}")
-    return said
