@@ -31,7 +31,7 @@ def small_boosting(monkeypatch):
 
 def run(place, slide, out, config=CONFIG):
     with Store.open(place) as store:
-        return run_cells(slide, config, store=store, out=out)
+        return run_cells(slide, config, store=store, out=out, dataset="twelve")
 
 
 def test_a_whole_comparison_from_store_to_folder(place, slide, stored, tmp_path):
@@ -75,7 +75,7 @@ def test_without_status_or_plain_sentences_only_types_are_told(place, slide, sto
     metrics = run(place, slide, tmp_path / "r", replace(CONFIG, status_key=None, seeds=(0,))).metrics
     assert not any(name.startswith("status") for name in metrics["mean"])
     assert "sd" not in metrics
-    assert any("Whether context helps is not known" in note and "--k 0" in note for note in metrics["notes"])
+    assert any("Whether context helps is not known" in note and "--cells k=0" in note for note in metrics["notes"])
 
 
 def test_test_labels_change_no_prediction_of_their_own_fold(place, slide, stored, tmp_path):

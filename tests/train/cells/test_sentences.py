@@ -9,7 +9,7 @@ SPLIT = {"by": "patient", "n_folds": 2, "seed": 0, "sha256": "a" * 64}
 
 def sets_of(place, slide, n_folds=2):
     with Store.open(place) as store:
-        return stored_sentences(store, slide, space=None, split_digest="a" * 64, n_folds=n_folds)
+        return stored_sentences(store, slide, dataset="twelve", space=None, split_digest="a" * 64, n_folds=n_folds)
 
 
 def test_the_set_with_context_is_chosen_and_its_plain_twin_found(place, slide, stored):

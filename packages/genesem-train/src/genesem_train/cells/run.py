@@ -51,11 +51,22 @@ class Plan:
 
 
 def run_cells(
-    slide: AnnData, config: CellsConfig, *, store: Store, out: Path, on_step: OnStep = lambda words: None
+    slide: AnnData,
+    config: CellsConfig,
+    *,
+    store: Store,
+    out: Path,
+    dataset: str,
+    on_step: OnStep = lambda words: None,
 ) -> CellsResult:
     """Return the comparison of methods on the cells of `slide`, having written the whole result to `out`.
 
     No label of a test patient touches training, stopping or calibration. The baselines see the same folds.
+
+    Parameters
+    ----------
+    dataset
+        How the user named the slide, for the commands that errors and notes print.
 
     Raises
     ------
@@ -71,7 +82,7 @@ def run_cells(
         group_key=config.group_key,
         image_key=config.image_key,
     )
-    plan = plan_folds(slide, cohort, config, store)
+    plan = plan_folds(slide, cohort, config, store, dataset)
     begun_fit = time.perf_counter()
     runs, fitted = predict_sentences(store, plan.chosen, cohort, plan.folds, config.heads, config.seeds, on_step)
     fit_s = time.perf_counter() - begun_fit
@@ -83,18 +94,18 @@ def run_cells(
         )[0]
     left_out = occlusions(store, plan.sets, plan.chosen, cohort, plan.folds, fitted[0])
     metrics = summarise(cohort, config, plan, runs, others)
-    metrics["notes"] = describe_run(slide, cohort, config, plan, store)
+    metrics["notes"] = describe_run(cohort, config, plan, build_command(store, dataset, " --cells k=0"))
     metrics["timing"] = {"fit_s": fit_s, "total_s": time.perf_counter() - begun}
     metrics["peak_rss_mb"] = _peak_rss_mb()
     result = CellsResult(
         cohort=cohort, metrics=metrics, runs=runs, others=others, heads=fitted, occlusions=left_out, out=out
     )
-    settings = {"dataset": cohort.name, "method": "spatial2sentence", "cells": plain_config(config)}
+    settings = {"dataset": dataset, "method": "spatial2sentence", "cells": plain_config(config)}
     write_cells(result, slide, settings)
     return result
 
 
-def plan_folds(slide: AnnData, cohort: Cohort, config: CellsConfig, store: Store) -> Plan:
+def plan_folds(slide: AnnData, cohort: Cohort, config: CellsConfig, store: Store, dataset: str) -> Plan:
     """Return the folds that the config asks for, and which stored sentences may be used with them.
 
     Raises
@@ -112,9 +123,9 @@ def plan_folds(slide: AnnData, cohort: Cohort, config: CellsConfig, store: Store
         for train, test in fold_rows(fold_of_cell)
     ]
     sets = stored_sentences(
-        store, slide, space=config.space, split_digest=split_digest(fold_of_cell), n_folds=config.folds
+        store, slide, dataset=dataset, space=config.space, split_digest=split_digest(fold_of_cell), n_folds=config.folds
     )
-    chosen = choose_sentences(sets, config.collection, cohort.name, store)
+    chosen = choose_sentences(sets, config.collection, dataset, store)
     if config.split == "cell" and not chosen.is_plain:
         msg = (
             "a split by cell puts the sentences of test cells into the texts of training cells, as their neighbours; "
@@ -160,13 +171,11 @@ def summarise(
     return metrics | ({"sd": sd} if sd else {})
 
 
-def describe_run(slide: AnnData, cohort: Cohort, config: CellsConfig, plan: Plan, store: Store) -> list[str]:
+def describe_run(cohort: Cohort, config: CellsConfig, plan: Plan, plain_command: str) -> list[str]:
     """Return what a reader must know to read the scores rightly."""
-    name = cohort.name
     said = []
     if plan.plain is None:
-        command = build_command(store, name, " --k 0")
-        said.append(f"Whether context helps is not known: no plain sentences are stored. To know, run: {command}")
+        said.append(f"Whether context helps is not known: no plain sentences are stored. To know, run: {plain_command}")
     if not config.status_key:
         said.append("No clinical status was named, so only cell types were learnt.")
     elif unknown := int((cohort.patient_status < 0).sum()):

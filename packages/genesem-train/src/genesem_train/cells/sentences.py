@@ -18,6 +18,8 @@ from genesem_embed.store import CollectionInfo, CollectionMissingError, Store
 from genesem_train.errors import ConfigError, SlideMismatchError
 
 RECIPE = "cell-sentences"
+OWN_CHOICES = ("content", "scaling", "exclude_markers", "target_markers", "undetected")
+"""Choices that shape the cell's own sentence."""
 WHOLE_SLIDE = -1
 """Key of the one collection that serves every fold."""
 
@@ -63,7 +65,7 @@ class SentenceSet:
 
 
 def stored_sentences(
-    store: Store, slide: AnnData, *, space: str | None, split_digest: str, n_folds: int
+    store: Store, slide: AnnData, *, dataset: str, space: str | None, split_digest: str, n_folds: int
 ) -> list[SentenceSet]:
     """Return every usable set of sentence collections of the slide, largest context last.
 
@@ -81,7 +83,7 @@ def stored_sentences(
     mine = [info for info in found if info.slide["fingerprint"] == mark]
     name = slide.uns["genesem"]["name"]
     if not mine:
-        _refuse([info for info in found if info.slide["name"] == name], name, store, mark)
+        _refuse([info for info in found if info.slide["name"] == name], name, build_command(store, dataset), mark)
     fitting = [info for info in mine if not info.recipe.get("split") or info.recipe["split"]["sha256"] == split_digest]
     sets = [whole for whole in _group(fitting) if WHOLE_SLIDE in whole.by_fold or len(whole.by_fold) == n_folds]
     if not sets:
@@ -89,13 +91,13 @@ def stored_sentences(
         msg = (
             f"the sentences stored for {name} had their scaling fitted on another split (by {split['by']}, "
             f"{split['n_folds']} folds, seed {split['seed']}) than this fit's; expected the same, or test cells would "
-            f"have shaped training texts; fit with that split, or run: {build_command(store, name)}"
+            f"have shaped training texts; fit with that split, or run: {build_command(store, dataset)}"
         )
         raise SlideMismatchError(msg)
     return sorted(sets, key=lambda one: (one.is_partial, json.dumps(dict(one.choices), sort_keys=True, default=str)))
 
 
-def choose_sentences(sets: list[SentenceSet], digest: str | None, name: str, store: Store) -> SentenceSet:
+def choose_sentences(sets: list[SentenceSet], digest: str | None, dataset: str, store: Store) -> SentenceSet:
     """Return the set with context to fit on: the one whose digest begins so, else the only one there is.
 
     Raises
@@ -112,18 +114,17 @@ def choose_sentences(sets: list[SentenceSet], digest: str | None, name: str, sto
         return fitting[0]
     if fitting:
         listed = "; ".join(f"{one.info(0).digest[:12]} {describe(one, fitting)}" for one in fitting)
-        msg = f"{len(fitting)} sentence collections fit {name}: {listed}; choose with --collection or --space"
+        msg = f"{len(fitting)} sentence collections fit {dataset}: {listed}; choose with --collection or --space"
         raise ConfigError(msg)
     wanted = f"whose digest begins with {digest}" if digest else "with context"
-    msg = f"no sentence collection of {name} {wanted} is stored; run: {build_command(store, name)}"
+    msg = f"no sentence collection of {dataset} {wanted} is stored; run: {build_command(store, dataset)}"
     raise CollectionMissingError(msg)
 
 
 def plain_sentences(sets: list[SentenceSet], chosen: SentenceSet) -> SentenceSet | None:
     """Return the set without context that is otherwise worded like `chosen`, if it is stored."""
-    same = ("content", "scaling", "exclude_markers")
     for one in sets:
-        alike = all(one.choices.get(key) == chosen.choices.get(key) for key in same)
+        alike = all(one.choices.get(key) == chosen.choices.get(key) for key in OWN_CHOICES)
         if one.is_plain and not one.is_partial and one.space == chosen.space and alike:
             return one
     return None
@@ -168,13 +169,13 @@ def _group(infos: list[CollectionInfo]) -> list[SentenceSet]:
     ]
 
 
-def _refuse(namesakes: list[CollectionInfo], name: str, store: Store, mark: str) -> None:
+def _refuse(namesakes: list[CollectionInfo], name: str, command: str, mark: str) -> None:
     if namesakes:
         msg = (
             f"the cells of {name} are not the ones its sentences were built from: fingerprint {mark[:12]} here, "
             f"{str(namesakes[0].slide['fingerprint'])[:12]} there; use those cells, or run: "
-            f"{build_command(store, name)}"
+            f"{command}"
         )
         raise SlideMismatchError(msg)
-    msg = f"no cell sentences are stored for {name}; run: {build_command(store, name)}"
+    msg = f"no cell sentences are stored for {name}; run: {command}"
     raise CollectionMissingError(msg)

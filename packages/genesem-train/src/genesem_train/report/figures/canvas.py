@@ -19,7 +19,7 @@ from genesem_train.report.palette import MISSING, MISSING_COLOUR, PALETTE
 
 DPI = 160
 LEGEND_ROW = 0.185
-NAME_LENGTH = 30
+NAME_LENGTH = 36
 STYLE: Any = {
     "font.size": 8.5,
     "axes.titlesize": 9,

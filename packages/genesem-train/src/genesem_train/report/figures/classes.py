@@ -18,7 +18,7 @@ MethodScore = tuple[float, float, float]
 def draw_methods(panels: Mapping[str, Mapping[str, MethodScore]], own: str) -> Figure:
     """Return one panel a score: a dot and its interval for each method, `own` in colour."""
     names = list(next(iter(panels.values())))
-    height, label_width, panel_width = 0.26 * len(names) + 0.1, 2.6, 2.15
+    height, label_width, panel_width = 0.26 * len(names) + 0.1, 2.8, 2.15
     figure = new_figure(label_width + len(panels) * (panel_width + 0.2) + 0.15, height + 0.8)
     for place, (title, scores) in enumerate(panels.items()):
         axes = inch_axes(figure, label_width + place * (panel_width + 0.2), 0.48, panel_width, height)

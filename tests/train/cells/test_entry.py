@@ -1,0 +1,40 @@
+import pytest
+
+from genesem_embed.store import Store
+from genesem_train.cells.entry import fit_cells, resolve_cells
+from genesem_train.errors import ConfigError
+
+
+def test_the_command_line_stands_above_the_file(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(
+        'dataset = "cells.h5ad"\nmethod = "spatial2sentence"\n[cells]\nfolds = 3\nseeds = [4]\n[cells.heads]\nlr = 0.1'
+    )
+    named, config = resolve_cells(None, path, {"folds": 4, "status_key": None})
+    assert named == "cells.h5ad"
+    assert (config.folds, config.seeds, config.heads.lr, config.status_key) == (4, (4,), 0.1, None)
+    assert resolve_cells("other.h5ad", path, {})[0] == "other.h5ad"
+
+
+def test_no_data_set_or_a_wrong_setting_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="add --dataset"):
+        resolve_cells(None, None, {})
+    with pytest.raises(ConfigError, match="split is 'donor'; expected one of patient, image, cell"):
+        resolve_cells("x.h5ad", None, {"split": "donor"})
+    (tmp_path / "bad.toml").write_text("[cells]\nfold = 3")
+    with pytest.raises(ConfigError, match="did you mean folds"):
+        resolve_cells("x.h5ad", tmp_path / "bad.toml", {})
+
+
+def test_a_result_repeats_from_its_own_config(place, slide, stored, tmp_path):
+    slide.write_h5ad(tmp_path / "twelve.h5ad")
+    from genesem_embed.datasets import load_slide
+
+    loaded = load_slide(tmp_path / "twelve.h5ad", kind="markers")
+    stored(place, loaded)
+    given = {"folds": 2, "seeds": (1,), "status_key": "status", "neighbours": 3}
+    where = {"store_place": str(place)}
+    first = fit_cells(str(tmp_path / "twelve.h5ad"), given=given, out=tmp_path / "a", **where)
+    again = fit_cells(None, path=tmp_path / "a" / "config.toml", given={}, out=tmp_path / "b", **where)
+    assert again.metrics["mean"] == first.metrics["mean"]
+    assert Store.open(place).place == str(place)
