@@ -12,6 +12,7 @@ def checkpoint():
         network={"weight": torch.arange(3.0)},
         optimiser={"state": {0: {"step": torch.tensor(2.0)}}, "param_groups": [{"lr": 1e-3, "params": [0]}]},
         losses={"total": [2.0, 1.0]},
+        readouts={2: torch.ones(3, 2)},
         random_state=torch.get_rng_state(),
     )
 

@@ -5,12 +5,15 @@ executing anything in it, and only by the fit whose stamp it carries.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from genesem_train.errors import ConfigError
 
@@ -25,7 +28,21 @@ class Checkpoint:
     optimiser: dict[str, Any]
     losses: dict[str, list[float]]
     """One value per epoch done."""
+    readouts: dict[int, Tensor]
     random_state: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumable:
+    """Where a fit keeps its checkpoints."""
+
+    path: Path
+    stamp: str
+    """What the fit is of (settings and data, not the number of epochs); another stamp is refused."""
+    every: int = 50
+    """Epochs between checkpoints; breaking off writes one more."""
+    resume: bool = False
+    """Whether to go on from the checkpoint that is there."""
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -56,3 +73,35 @@ def load_checkpoint(path: Path, stamp: str) -> Checkpoint:
         )
         raise ConfigError(msg)
     return checkpoint
+
+
+def take_up(
+    resumable: Resumable | None, network: nn.Module, optimiser: torch.optim.Optimizer
+) -> tuple[dict[str, list[float]], dict[int, Float[np.ndarray, "spot dim"]]]:
+    """Bring network and optimiser to where a checkpoint left them; return the losses and readouts until then."""
+    if resumable is None or not resumable.resume or not resumable.path.exists():
+        return {"total": []}, {}
+    checkpoint = load_checkpoint(resumable.path, resumable.stamp)
+    network.load_state_dict(checkpoint.network)
+    optimiser.load_state_dict(checkpoint.optimiser)
+    torch.set_rng_state(checkpoint.random_state)
+    return checkpoint.losses, {epoch: readout.numpy() for epoch, readout in checkpoint.readouts.items()}
+
+
+def set_down(
+    resumable: Resumable,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    losses: dict[str, list[float]],
+    readouts: Mapping[int, Float[np.ndarray, "spot dim"]],
+) -> None:
+    """Keep where network and optimiser stand."""
+    checkpoint = Checkpoint(
+        stamp=resumable.stamp,
+        network=network.state_dict(),
+        optimiser=optimiser.state_dict(),
+        losses=losses,
+        readouts={epoch: torch.from_numpy(readout) for epoch, readout in readouts.items()},
+        random_state=torch.get_rng_state(),
+    )
+    save_checkpoint(resumable.path, checkpoint)

@@ -5,9 +5,8 @@ losses. No label is known here, and no epoch is chosen: training ends where it w
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
-from genesem_train.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from genesem_train.checkpoints import Resumable, set_down, take_up
 from genesem_train.errors import TrainingError
 from genesem_train.interrupts import held_interrupts
 from genesem_train.models.backbone import Backbone, SlideInputs
@@ -38,23 +37,12 @@ class LossWeights:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resumable:
-    """Where a fit keeps its checkpoints."""
-
-    path: Path
-    stamp: str
-    """What the fit is of (settings and data, not the number of epochs); another stamp is refused."""
-    every: int = 50
-    """Epochs between checkpoints; breaking off writes one more."""
-    resume: bool = False
-    """Whether to go on from the checkpoint that is there."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Trained:
     """A fitted network, as the last epoch left it."""
 
     latent: Float[np.ndarray, "spot latent_dim"]
+    readouts: dict[int, Float[np.ndarray, "spot dim"]]
+    """What is clustered, by epoch: the last one, and those asked for."""
     losses: dict[str, list[float]]
     """Per epoch: the unweighted terms, and their weighted `total`."""
     alpha: Float[np.ndarray, "spot dim"] | None
@@ -72,6 +60,7 @@ def fit_backbone(
     lr: float = 1e-3,
     weight_decay: float = 5e-4,
     clip_norm: float | None = None,
+    readout_epochs: Collection[int] = (),
     seed: int = 0,
     device: str = "cpu",
     resumable: Resumable | None = None,
@@ -85,6 +74,8 @@ def fit_backbone(
         Called once, under `seed`, which decides the initial weights and, on a CPU, the result.
     clip_norm
         Greatest norm of the gradient; None leaves it free.
+    readout_epochs
+        Epochs whose readout to keep beside the last one's.
     resumable
         Where to keep checkpoints, and whether to go on from one; the result is that of a fit in one go.
 
@@ -99,7 +90,7 @@ def fit_backbone(
         torch.manual_seed(seed)
         network = make_network().to(device)
         optimiser = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
-        history = _take_up(resumable, network, optimiser)
+        history, readouts = take_up(resumable, network, optimiser)
         with held_interrupts() as interrupt:
             for epoch in range(len(history["total"]) + 1, epochs + 1):
                 network.train()
@@ -114,41 +105,15 @@ def fit_backbone(
                 optimiser.step()
                 for name, value in losses.items():
                     history.setdefault(name, []).append(value)
+                if epoch in readout_epochs:
+                    readouts[epoch] = _readout(network, inputs)
                 on_epoch(epoch, losses)
                 if resumable is not None and (interrupt.asked or epoch % resumable.every == 0):
-                    _set_down(resumable, network, optimiser, history)
+                    set_down(resumable, network, optimiser, history, readouts)
                 if interrupt.asked:
                     raise KeyboardInterrupt
-    return _trained(network, inputs, history, time.perf_counter() - begun)
-
-
-def _take_up(
-    resumable: Resumable | None, network: Backbone, optimiser: torch.optim.Optimizer
-) -> dict[str, list[float]]:
-    """Bring network and optimiser to where the checkpoint left them; return the losses until then."""
-    if resumable is None or not resumable.resume or not resumable.path.exists():
-        return {"total": []}
-    checkpoint = load_checkpoint(resumable.path, resumable.stamp)
-    network.load_state_dict(checkpoint.network)
-    optimiser.load_state_dict(checkpoint.optimiser)
-    torch.set_rng_state(checkpoint.random_state)
-    return {name: list(values) for name, values in checkpoint.losses.items()}
-
-
-def _set_down(
-    resumable: Resumable,
-    network: Backbone,
-    optimiser: torch.optim.Optimizer,
-    losses: dict[str, list[float]],
-) -> None:
-    checkpoint = Checkpoint(
-        stamp=resumable.stamp,
-        network=network.state_dict(),
-        optimiser=optimiser.state_dict(),
-        losses=losses,
-        random_state=torch.get_rng_state(),
-    )
-    save_checkpoint(resumable.path, checkpoint)
+        readouts[epochs] = _readout(network, inputs)
+    return _trained(network, inputs, readouts, history, time.perf_counter() - begun)
 
 
 def fit_semst(
@@ -245,12 +210,25 @@ def _check_finite(losses: dict[str, float], epoch: int) -> None:
 
 
 @torch.no_grad()
-def _trained(network: Backbone, inputs: SlideInputs, losses: dict[str, list[float]], seconds: float) -> Trained:
+def _readout(network: Backbone, inputs: SlideInputs) -> Float[np.ndarray, "spot dim"]:
+    network.eval()
+    return network.readout(inputs, network(inputs)).cpu().numpy()
+
+
+@torch.no_grad()
+def _trained(
+    network: Backbone,
+    inputs: SlideInputs,
+    readouts: dict[int, Float[np.ndarray, "spot dim"]],
+    losses: dict[str, list[float]],
+    seconds: float,
+) -> Trained:
     network.eval()
     modulation = network.modulation(inputs)
     alpha, beta = (None, None) if modulation is None else (part.cpu().numpy() for part in modulation)
     return Trained(
         latent=network(inputs).final.cpu().numpy(),
+        readouts=readouts,
         losses=losses,
         alpha=alpha,
         beta=beta,

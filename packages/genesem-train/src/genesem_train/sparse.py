@@ -6,6 +6,7 @@ during a fit, so the transpose is kept, which makes the backward pass about four
 
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -20,13 +21,18 @@ class SparseMatrix:
     """A constant matrix, ready for products in both directions."""
 
     matrix: Float[Tensor, "row column"]
-    transpose: Float[Tensor, "column row"]
 
     @classmethod
     def from_scipy(cls, matrix: sparse.spmatrix) -> Self:
         """Return `matrix` as float32 CSR tensors."""
-        csr = sparse.csr_matrix(matrix, dtype=np.float32)
-        return cls(_csr_tensor(csr), _csr_tensor(csr.T.tocsr()))
+        return cls(_csr_tensor(sparse.csr_matrix(matrix, dtype=np.float32)))
+
+    @cached_property
+    def transpose(self) -> Float[Tensor, "column row"]:
+        """The other way round, made when it is first needed."""
+        parts = (self.matrix.values(), self.matrix.col_indices(), self.matrix.crow_indices())
+        csr = sparse.csr_matrix(tuple(part.cpu().numpy() for part in parts), shape=tuple(self.shape))
+        return _csr_tensor(csr.T.tocsr()).to(self.matrix.device)
 
     @property
     def shape(self) -> torch.Size:
@@ -35,7 +41,7 @@ class SparseMatrix:
 
     def to(self, device: torch.device | str) -> Self:
         """Return the matrix on `device`."""
-        return type(self)(self.matrix.to(device), self.transpose.to(device))
+        return self if self.matrix.device == torch.device(device) else type(self)(self.matrix.to(device))
 
     def __matmul__(self, dense: Float[Tensor, "column dim"]) -> Float[Tensor, "row dim"]:
         """Return the product with a dense matrix, differentiable in the latter."""

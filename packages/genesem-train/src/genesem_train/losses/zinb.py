@@ -28,6 +28,10 @@ class NonZeros:
     """Positions in the flattened block."""
     value: Float[Tensor, " entry"]
 
+    def row_sums(self, shape: torch.Size) -> Float[Tensor, " spot"]:
+        """Return the sum of every spot's values in a block of `shape`."""
+        return self.value.new_zeros(shape[0]).index_add_(0, self.index // shape[1], self.value)
+
 
 def zinb_nll(
     nonzeros: NonZeros,

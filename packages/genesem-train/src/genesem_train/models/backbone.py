@@ -22,7 +22,7 @@ class SlideInputs:
     """Everything a network sees of a slide, or of several stacked into one."""
 
     values: SparseMatrix
-    """Scaled expression, spot by gene."""
+    """Scaled expression, spot by gene; for a network that rebuilds counts, the counts of the genes to rebuild."""
     edges: Int[Tensor, "2 edge"]
     """Every ordered pair of spatial neighbours, no loops."""
     spatial: SparseMatrix | None = None
@@ -30,6 +30,8 @@ class SlideInputs:
     feature: SparseMatrix | None = None
     """Propagation weights of the expression graph."""
     semantics: Float[Tensor, "spot semantic_dim"] | None = None
+    field: Float[Tensor, "spot component"] | None = None
+    """Smoothed principal components, for a network that reads these instead of genes."""
 
     def to(self, device: torch.device | str) -> Self:
         """Return the inputs on `device`."""
@@ -64,6 +66,10 @@ class Backbone(nn.Module):
     @abstractmethod
     def losses(self, inputs: SlideInputs, latents: Latents) -> dict[str, Float[Tensor, ""]]:
         """Return the terms of the loss by name, before their weights."""
+
+    def readout(self, inputs: SlideInputs, latents: Latents) -> Float[Tensor, "spot dim"]:
+        """Return what is clustered: the final latent, unless a network knows better."""
+        return latents.final
 
     def fuse(self, features: Float[Tensor, "spot dim"], inputs: SlideInputs) -> Float[Tensor, "spot out_dim"]:
         """Return the features with the semantics brought in, or as they are where there is no fusion."""

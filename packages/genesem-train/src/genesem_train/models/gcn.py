@@ -1,6 +1,7 @@
 """One view of the slide: a two-layer graph convolution over given propagation weights (paper, equations 3 to 5)."""
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -16,17 +17,17 @@ class GraphConvolution(MessagePassing):  # type: ignore[misc]
     The first layer takes X as a `SparseMatrix`; later layers take dense features.
     """
 
-    def __init__(self, in_dim: int, out_dim: int) -> None:
+    def __init__(self, in_dim: int, out_dim: int, *, scaled_by: Literal["inputs", "outputs"] = "outputs") -> None:
         super().__init__(aggr="sum")
+        self.bound = 1 / math.sqrt(out_dim if scaled_by == "outputs" else in_dim)
         self.weight = nn.Parameter(torch.empty(in_dim, out_dim))
         self.bias = nn.Parameter(torch.empty(out_dim))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw weights and bias uniformly within 1 / sqrt(out_dim), as the released code does."""
-        bound = 1 / math.sqrt(self.weight.shape[1])
-        nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
+        """Draw weights and bias uniformly within 1 / sqrt(outputs), as the released code does, or 1 / sqrt(inputs)."""
+        nn.init.uniform_(self.weight, -self.bound, self.bound)
+        nn.init.uniform_(self.bias, -self.bound, self.bound)
 
     def forward(
         self, features: SparseMatrix | Float[Tensor, "spot in_dim"], weights: SparseMatrix

@@ -1,0 +1,122 @@
+"""What of a spot's expression its place predicts.
+
+Every principal component is smoothed over the spatial graph by f = (I + strength L^2)^-1 z, L the symmetric normalised
+Laplacian. Each component gets the strength that best predicts spots from the others, so that one without spatial
+structure all but vanishes, and the slide itself says how much a spot's own expression counts against its place.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from numpy.polynomial import chebyshev
+from scipy import sparse
+
+STRENGTHS = np.logspace(-2, 4, 25)
+DEGREE = 150
+"""Of the Chebyshev series for the smoother: its error is below 1e-6 for the greatest strength."""
+EXACT_SPOTS = 2_000
+"""Up to so many spots, leverages are exact; above, they are estimated from random signs."""
+N_PROBES = 64
+CHUNK_VALUES = 2**27
+
+
+@dataclass(frozen=True, kw_only=True)
+class Field:
+    """Smoothed components."""
+
+    values: Float[np.ndarray, "spot component"]
+    strengths: Float[np.ndarray, " component"]
+    explained: Float[np.ndarray, " component"]
+    """Share of a component's variance that a spot's surroundings predict, at least 0."""
+    own_share: float
+    """What a spot's own expression counts in its smoothed value, the rest being its surroundings; 0 to 1."""
+
+
+def smooth_field(scores: Float[np.ndarray, "spot component"], graph: sparse.csr_matrix) -> Field:
+    """Return the components smoothed over `graph`, each as strongly as the others' prediction of a spot allows.
+
+    The error of a strength is leave-one-out, e = (z - f) / (1 - S) with S the spot's leverage. Of the strengths whose
+    mean squared error is within one standard error (paired over spots) of the least, the greatest is taken.
+    """
+    scores = scores - scores.mean(axis=0)
+    spread = _spread(graph)
+    leverages = _leverages(spread)
+    smoothed = np.empty_like(scores)
+    chosen, explained = np.empty(scores.shape[1], dtype=int), np.empty(scores.shape[1])
+    per_chunk = max(1, CHUNK_VALUES // (len(STRENGTHS) * len(scores)))
+    for start in range(0, scores.shape[1], per_chunk):
+        columns = range(start, min(start + per_chunk, scores.shape[1]))
+        candidates = _smoothings(spread, scores[:, columns])
+        for column, fits in zip(columns, np.moveaxis(candidates, 2, 0), strict=True):
+            errors = ((scores[:, column] - fits) / (1 - leverages)) ** 2
+            chosen[column] = _smoothest_within_error(errors)
+            smoothed[:, column] = fits[chosen[column]]
+            variance = scores[:, column].var()
+            explained[column] = max(0.0, 1 - errors[chosen[column]].mean() / variance) if variance > 0 else 0.0
+    weights = explained * scores.var(axis=0)
+    own = leverages.mean(axis=1)[chosen]
+    return Field(
+        values=smoothed,
+        strengths=STRENGTHS[chosen],
+        explained=explained,
+        own_share=float((weights * own).sum() / weights.sum()) if weights.sum() > 0 else 1.0,
+    )
+
+
+def _smoothest_within_error(errors: Float[np.ndarray, "strength spot"]) -> int:
+    means = errors.mean(axis=1)
+    best = means.argmin()
+    slack = (errors - errors[best]).std(axis=1) / np.sqrt(errors.shape[1])
+    return int(np.flatnonzero(means <= means[best] + slack).max())
+
+
+def _spread(graph: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Return L - I, whose spectrum lies in [-1, 1]."""
+    degrees = np.asarray(graph.sum(axis=1), dtype=np.float64).ravel()
+    roots = sparse.diags(1 / np.sqrt(np.maximum(degrees, 1)))
+    return sparse.csr_matrix(-(roots @ graph.astype(np.float64) @ roots))
+
+
+def _series() -> Float[np.ndarray, "strength term"]:
+    """Return the Chebyshev coefficients of w -> 1 / (1 + strength w^2) for w = x + 1."""
+    nodes = chebyshev.chebpts1(DEGREE + 1)
+    kept = 1 / (1 + STRENGTHS[:, None] * (nodes + 1) ** 2)
+    terms = chebyshev.chebvander(nodes, DEGREE)
+    series: Float[np.ndarray, "strength term"] = kept @ terms * np.where(np.arange(DEGREE + 1) > 0, 2, 1) / len(nodes)
+    return series
+
+
+def _smoothings(
+    spread: sparse.csr_matrix, signals: Float[np.ndarray, "spot signal"]
+) -> Float[np.ndarray, "strength spot signal"]:
+    """Return the signals smoothed with every strength."""
+    total = np.zeros((len(STRENGTHS), *signals.shape))
+    for coefficients, term in zip(_series().T, _chebyshev_terms(spread, signals), strict=True):
+        total += coefficients[:, None, None] * term
+    return total
+
+
+def _leverages(spread: sparse.csr_matrix) -> Float[np.ndarray, "strength spot"]:
+    """Return how much every spot counts in its own smoothed value: the diagonal of the smoother."""
+    n_spots = spread.shape[0]
+    if n_spots <= EXACT_SPOTS:
+        probes = np.eye(n_spots)
+    else:
+        probes = np.random.default_rng(0).choice([-1.0, 1.0], size=(n_spots, N_PROBES)) / np.sqrt(N_PROBES)
+    total = np.zeros((len(STRENGTHS), n_spots))
+    for coefficients, term in zip(_series().T, _chebyshev_terms(spread, probes), strict=True):
+        total += coefficients[:, None] * (term * probes).sum(axis=1)
+    return np.clip(total, 0.0, 0.999)
+
+
+def _chebyshev_terms(
+    spread: sparse.csr_matrix, signals: Float[np.ndarray, "spot signal"]
+) -> Iterator[Float[np.ndarray, "spot signal"]]:
+    """Yield T_0, T_1, ... of the spread, applied to the signals."""
+    before, now = signals, spread @ signals
+    yield before
+    for _ in range(DEGREE):
+        yield now
+        before, now = now, 2 * (spread @ now) - before
