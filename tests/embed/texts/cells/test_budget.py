@@ -15,17 +15,17 @@ def words(system, users):
     return np.array([len(text.split()) + len((system or "").split()) for text in users])
 
 
-@given(lengths=st.lists(st.lists(st.integers(0, 6), min_size=4, max_size=4), max_size=8), limit=st.integers(1, 20))
-def test_prompts_fit_and_lose_no_more_than_half_the_rest(lengths, limit):
-    budget = TokenBudget(max_tokens=limit, count=words)
-    users, kept = fit_prompts(write_with(lengths), len(lengths), 4, system=None, budget=budget)
-    assert (words(None, users) <= limit).all()
-    assert [write_with(lengths)(row, n) for row, n in enumerate(kept)] == users
+@given(lengths=st.lists(st.lists(st.integers(0, 6), min_size=5, max_size=5), max_size=8), limit=st.integers(1, 20))
+def test_as_many_slots_as_fit(lengths, limit):
+    write, budget = write_with(lengths), TokenBudget(max_tokens=limit, count=words)
+    users, kept = fit_prompts(write, len(lengths), 5, system=None, budget=budget)
+    assert [write(row, n_slots) for row, n_slots in enumerate(kept)] == users
     for row, n_slots in enumerate(kept):
-        assert n_slots == 4 or words(None, [write_with(lengths)(row, 4)])[0] > limit
+        assert words(None, [users[row]])[0] <= limit
+        assert n_slots == 5 or words(None, [write(row, n_slots + 1)])[0] > limit
 
 
-def test_equal_sentences_are_dropped_one_by_one():
+def test_whole_sentences_are_dropped():
     budget = TokenBudget(max_tokens=12, count=words)
     _, kept = fit_prompts(write_with([[5, 5, 5, 5]]), 1, 4, system=None, budget=budget)
     assert kept.tolist() == [2]

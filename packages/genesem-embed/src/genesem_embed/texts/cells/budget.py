@@ -11,6 +11,9 @@ from genesem_embed.errors import InputError
 CountTokens = Callable[[str | None, Sequence[str]], npt.NDArray[np.integer]]
 """Counts the tokens of texts: the system part they share, and their user parts."""
 
+Write = Callable[[int, int], str]
+"""Gives the text of a prompt (first argument) with its first so many slots (second)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TokenBudget:
@@ -21,19 +24,9 @@ class TokenBudget:
 
 
 def fit_prompts(
-    write: Callable[[int, int], str],
-    n_prompts: int,
-    n_slots: int,
-    *,
-    system: str | None,
-    budget: TokenBudget | None,
+    write: Write, n_prompts: int, n_slots: int, *, system: str | None, budget: TokenBudget | None
 ) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Return the prompts, and how many slots each was left with.
-
-    Parameters
-    ----------
-    write
-        Gives the text of a prompt (first argument) with its first so many slots (second).
+    """Return the prompts, each with as many of its slots as fit, and how many those are.
 
     Raises
     ------
@@ -44,26 +37,31 @@ def fit_prompts(
     users = [write(row, n_slots) for row in range(n_prompts)]
     if budget is None or not n_prompts:
         return users, kept
-    rows = np.arange(n_prompts)
-    while True:
-        n_tokens = np.asarray(budget.count(system, [users[row] for row in rows]))
-        rows, n_tokens = rows[n_tokens > budget.max_tokens], n_tokens[n_tokens > budget.max_tokens]
-        if not len(rows):
-            return users, kept
-        if not kept[rows].all():
-            msg = (
-                f"the target's sentence alone takes {n_tokens[kept[rows] == 0].max()} tokens; the model takes "
-                f"{budget.max_tokens}: name fewer markers (--target-markers), or take a model with a longer context"
-            )
-            raise InputError(msg)
-        kept[rows] -= _slots_to_drop(n_tokens, kept[rows], budget.max_tokens)
-        for row in rows:
-            users[row] = write(int(row), int(kept[row]))
+    long = np.flatnonzero(np.asarray(budget.count(system, users)) > budget.max_tokens)
+    kept[long] = _most_that_fit(write, long, n_slots, system, budget)
+    for row in long:
+        users[row] = write(int(row), int(kept[row]))
+    return users, kept
 
 
-def _slots_to_drop(
-    n_tokens: npt.NDArray[np.integer], kept: npt.NDArray[np.int64], max_tokens: int
+def _most_that_fit(
+    write: Write, rows: npt.NDArray[np.intp], n_slots: int, system: str | None, budget: TokenBudget
 ) -> npt.NDArray[np.int64]:
-    """Return a number of slots, at least 1, that is never more than needed while a sentence is at most the average."""
-    share = (n_tokens - max_tokens) * kept / (n_tokens * 2)
-    return np.clip(np.floor(share).astype(np.int64), 1, kept)
+    """Return the greatest number of slots that fits, by halving; `n_slots` are known to be too many."""
+
+    def lengths(slots: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
+        users = [write(int(row), int(n)) for row, n in zip(rows, slots, strict=True)]
+        return np.asarray(budget.count(system, users))
+
+    fits, fails = np.zeros(len(rows), dtype=np.int64), np.full(len(rows), n_slots, dtype=np.int64)
+    if len(rows) and (longest := int(lengths(fits).max())) > budget.max_tokens:
+        msg = (
+            f"the target's sentence alone takes {longest} tokens; the model takes {budget.max_tokens}: name fewer "
+            "markers (--cells target_markers=5), or take a model with a longer context"
+        )
+        raise InputError(msg)
+    while (fails - fits > 1).any():
+        middle = (fits + fails) // 2
+        fitting = lengths(middle) <= budget.max_tokens
+        fits, fails = np.where(fitting, middle, fits), np.where(fitting, fails, middle)
+    return fits

@@ -31,7 +31,7 @@ def make_notes(cohort: Cohort, context: Context, dropped: Counter[str], options:
 def _warnings(cohort: Cohort, small: Sequence[str], lost: dict[str, int], last: int) -> Iterator[str]:
     if small:
         named = ", ".join(small[:5])
-        yield (f"{len(small)} images have fewer than {last + 1} cells (first: {named}): their sections are shorter")
+        yield f"{len(small)} images have fewer than {last + 1} cells (first: {named}): their sections are shorter"
     if n_empty := int((~cohort.shown.any(axis=1)).sum()):
         yield f"{n_empty} cells show no marker and are written so"
     n_placed = len(np.unique(np.column_stack([cohort.cells.image, cohort.cells.coords]), axis=0))
