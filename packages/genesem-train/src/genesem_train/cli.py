@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +74,7 @@ def fit(
     config: Annotated[
         Path | None, typer.Option(help="Complete settings in a TOML file, such as a result's config.toml.")
     ] = None,
-    method: Annotated[str | None, typer.Option(help="semst, smooth-pca or pca.")] = None,
+    method: Annotated[str | None, typer.Option(help="semst, smooth-pca or pca; spatial2sentence on cells.")] = None,
     fusion: Annotated[
         str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")
     ] = None,
@@ -92,6 +93,19 @@ def fit(
     label_key: Annotated[
         str | None, typer.Option(help="Column of obs with the annotation; used for scoring only.")
     ] = None,
+    status_key: Annotated[
+        str | None, typer.Option(help="Column with the clinical status of a patient (spatial2sentence).")
+    ] = None,
+    group_key: Annotated[
+        str | None, typer.Option(help="Column with the patient of a cell (spatial2sentence). [default: patient]")
+    ] = None,
+    image_key: Annotated[
+        str | None, typer.Option(help="Column with the image of a cell (spatial2sentence). [default: image]")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="What folds never divide: patient, image or cell. [default: patient]")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Folds (spatial2sentence). [default: 5]")] = None,
     counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
     gene_symbols: Annotated[str | None, typer.Option(help="Column of var that holds gene symbols.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -99,6 +113,21 @@ def fit(
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of text.")] = False,
 ) -> None:
     """Find the spatial domains of a slide, score them against the annotation if there is one, and write a report."""
+    from genesem_train.cells.config import wants_cells
+
+    if wants_cells(method, config):
+        keys = {"label_key": label_key, "status_key": status_key, "group_key": group_key, "image_key": image_key}
+        given = {
+            **keys,
+            "split": split,
+            "folds": folds,
+            "seeds": _numbers(seeds),
+            "space": space,
+            "collection": collection,
+        }
+        _fit_cells(dataset, store, config, out, given, epochs, as_json)
+        return
+
     from genesem_train.config import resolve_config
     from genesem_train.run import run_fit
 
@@ -113,6 +142,26 @@ def fit(
     with FitProgress() as progress:
         result = run_fit(settings, store_place=store, out=out, on_epoch=progress.epoch)
     typer.echo(json.dumps(result.metrics, indent=2) if as_json else "\n".join(_summary(result)))
+
+
+def _fit_cells(
+    dataset: str | None,
+    store: str | None,
+    config: Path | None,
+    out: Path | None,
+    given: Mapping[str, object],
+    epochs: int | None,
+    as_json: bool,
+) -> None:
+    from genesem_train.cells.entry import fit_cells
+    from genesem_train.cells.report import terminal_lines
+
+    result = fit_cells(dataset, path=config, given=given, epochs=epochs, store_place=store, out=out, on_step=_tell)
+    typer.echo(json.dumps(result.metrics, indent=2) if as_json else "\n".join(terminal_lines(result)))
+
+
+def _tell(words: str) -> None:
+    typer.echo(words, err=True)
 
 
 def _numbers(text: str | None) -> tuple[int, ...] | None:

@@ -117,7 +117,7 @@ def _word(name: str, value: object) -> str:
 
 def _comparable(choices: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the choices that matter: with k = 0 there is no context, whatever else was chosen about it."""
-    plain = json.loads(json.dumps(dict(choices)))
+    plain: dict[str, Any] = json.loads(json.dumps(dict(choices)))
     if wanted["k"] == 0:
         return {key: plain.get(key) for key in ("k", "occlude", "sample", *OWN_CHOICES)}
     return plain

@@ -1,7 +1,13 @@
 """Every setting of a fit of cells, typed and complete; light to import, for the command line reads it."""
 
+import tomllib
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
+
+from genesem_train.errors import ConfigError
+
+METHOD = "spatial2sentence"
 
 SplitBy = Literal["patient", "image", "cell"]
 HeadKind = Literal["mlp", "linear"]
@@ -47,3 +53,23 @@ class CellsConfig:
     collection: str | None = None
     """First characters of a collection digest, where the store holds several sentence collections of the slide."""
     heads: HeadsConfig = field(default_factory=HeadsConfig)
+
+
+def wants_cells(method: str | None, path: Path | None) -> bool:
+    """Tell whether the method, named on the command line or else in a config file, is the one on cells."""
+    return (method or (path and read_settings(path).get("method"))) == METHOD
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Return the settings of a TOML file, unchecked.
+
+    Raises
+    ------
+    ConfigError
+        When it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        msg = f"{path} cannot be read as a TOML config: {error}; a fit writes one as config.toml in its --out folder"
+        raise ConfigError(msg) from error

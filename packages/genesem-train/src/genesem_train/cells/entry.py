@@ -1,13 +1,13 @@
 """From what a user names to a comparison: cells, store, and a file's settings under those of the command line."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from genesem_embed.datasets import load_slide
 from genesem_embed.store import Store, default_store
-from genesem_train.cells.config import CellsConfig
+from genesem_train.cells.ablate import run_ablations
+from genesem_train.cells.config import CellsConfig, read_settings
 from genesem_train.cells.methods import OnStep
 from genesem_train.cells.results import CellsResult
 from genesem_train.cells.run import run_cells
@@ -20,6 +20,7 @@ def fit_cells(
     *,
     path: Path | None = None,
     given: Mapping[str, object],
+    epochs: int | None = None,
     store_place: str | None = None,
     out: Path | None = None,
     on_step: OnStep = lambda words: None,
@@ -32,20 +33,42 @@ def fit_cells(
         A result's `config.toml`, whose settings hold where `given` has none.
     given
         Settings of `CellsConfig` by name; None leaves the file's or the default.
+    epochs
+        At most so many epochs of the heads.
 
     Raises
     ------
     GenesemError
         On any input, setting or store that cannot be used; nothing is written then.
     """
-    named, config = resolve_cells(dataset, path, given)
+    named, config = resolve_cells(dataset, path, given, epochs)
     slide = load_slide(named, kind="markers")
     out = out or Path("results") / str(slide.uns["genesem"]["name"])
     with Store.open(store_place or default_store()) as store:
         return run_cells(slide, config, store=store, out=out, dataset=named, on_step=on_step)
 
 
-def resolve_cells(dataset: str | None, path: Path | None, given: Mapping[str, object]) -> tuple[str, CellsConfig]:
+def ablate_cells(
+    dataset: str | None,
+    *,
+    path: Path | None = None,
+    given: Mapping[str, object],
+    epochs: int | None = None,
+    store_place: str | None = None,
+    out: Path | None = None,
+    on_step: OnStep = lambda words: None,
+) -> dict[str, Any]:
+    """Return the comparison of all stored wordings of the cells of `dataset`; parameters as for `fit_cells`."""
+    named, config = resolve_cells(dataset, path, given, epochs)
+    slide = load_slide(named, kind="markers")
+    out = out or Path("results") / f"{slide.uns['genesem']['name']}-ablations"
+    with Store.open(store_place or default_store()) as store:
+        return run_ablations(slide, config, store=store, out=out, dataset=named, on_step=on_step)
+
+
+def resolve_cells(
+    dataset: str | None, path: Path | None, given: Mapping[str, object], epochs: int | None = None
+) -> tuple[str, CellsConfig]:
     """Return the name of the data set and its settings, those of the file under those that are given.
 
     Raises
@@ -53,19 +76,13 @@ def resolve_cells(dataset: str | None, path: Path | None, given: Mapping[str, ob
     ConfigError
         When no data set is named, or a setting is unknown or wrong.
     """
-    written = _read(path) if path else {}
+    written = read_settings(path) if path else {}
     named = dataset or written.get("dataset")
     if not named:
         msg = "no data set is named; add --dataset NAME or FILE.h5ad"
         raise ConfigError(msg)
     values = {**written.get("cells", {}), **{name: value for name, value in given.items() if value is not None}}
+    if epochs is not None:
+        values["heads"] = {**values.get("heads", {}), "epochs": epochs}
     config: CellsConfig = build_settings(CellsConfig, values, str(path) if path else "the command line")
     return str(named), config
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        msg = f"{path} cannot be read as a TOML config: {error}; a fit writes one as config.toml in its --out folder"
-        raise ConfigError(msg) from error

@@ -86,6 +86,17 @@ def method_table(metrics: Mapping[str, Any]) -> Table:
     return Table(columns=[COLUMNS[name] for name in used], rows=texts)
 
 
+def terminal_lines(result: CellsResult) -> list[str]:
+    """Return the comparison as lines of text: one method a line, the notes, and where the report is."""
+    table = method_table(result.metrics)
+    width = max(len(name) for name, _, _ in table.rows) + 2
+    columns = [max(len(title), 12) + 2 for title, _ in table.columns]
+    lines = [" " * width + "".join(f"{title:>{w}}" for (title, _), w in zip(table.columns, columns, strict=True))]
+    for name, _, cells in table.rows:
+        lines.append(f"{name:<{width}}" + "".join(f"{cell:>{w}}" for cell, w in zip(cells, columns, strict=True)))
+    return [*lines, "", *result.metrics["notes"], f"report: {result.out / 'report.html'}"]
+
+
 def page_notes(metrics: Mapping[str, Any]) -> list[str]:
     """Return how the numbers were obtained, and where another method is ahead beyond what patients can explain."""
     split = metrics["split"]
