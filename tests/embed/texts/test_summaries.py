@@ -1,10 +1,11 @@
 import anndata as ad
+import numpy as np
 import pytest
 
 from genesem_embed.datasets.demo import demo_descriptions
 from genesem_embed.datasets.preprocess import PreprocessOptions
 from genesem_embed.errors import InputError
-from genesem_embed.texts import RecipeOptions, make_prompts
+from genesem_embed.texts import RecipeOptions, TokenBudget, make_prompts
 
 ALL_GENES = PreprocessOptions(min_cells=1)
 
@@ -37,7 +38,29 @@ def test_notes_count_and_name_sources_and_gaps(tiny_slide, table_path):
         "n_without_text": 2,
         "without_text": ["SNAP25", "XYZ1"],
         "source": {"MBP": "summary", "RELN": "summary", "PCP4": "description"},
+        "shortened": [],
     }
+
+
+def test_long_texts_lose_whole_sentences(tiny_slide, gene_table, tmp_path):
+    long = "It binds e.g. calcium. It is short (v. 2). See the rest. [provided by RefSeq, Jul 2008]"
+    gene_table.replace("Compacts myelin.", long).to_csv(tmp_path / "genes.csv", index=False)
+
+    def prompts(max_tokens):
+        budget = TokenBudget(
+            max_tokens=max_tokens, count=lambda system, users: np.array([len(u.split()) for u in users])
+        )
+        options = RecipeOptions(gene_table=tmp_path / "genes.csv", preprocess=ALL_GENES, budget=budget)
+        return make_prompts(tiny_slide, "gene-summaries", options=options)
+
+    assert prompts(12).users[0] == "MBP: It binds e.g. calcium. It is short (v. 2)."
+    assert prompts(12).notes["shortened"] == ["MBP"]
+    assert prompts(99).users[0] == f"MBP: {long}"
+    assert prompts(99).recipe != prompts(12).recipe
+    with pytest.raises(
+        InputError, match="shortest form of a text takes 5 tokens; the model takes 4: shorten the first"
+    ):
+        prompts(4)
 
 
 def test_stamp_follows_the_used_texts_not_the_rest_of_the_table(tiny_slide, gene_table, table_path, tmp_path):

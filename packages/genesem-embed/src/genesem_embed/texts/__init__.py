@@ -1,6 +1,6 @@
 """Slide to texts: recipes, their options and their templates."""
 
-from genesem_embed.texts.cells.budget import TokenBudget
+from genesem_embed.texts.budget import TokenBudget
 from genesem_embed.texts.cells.export import export_cells
 from genesem_embed.texts.cells.options import CellOptions
 from genesem_embed.texts.cells.parse import parse_cell_options

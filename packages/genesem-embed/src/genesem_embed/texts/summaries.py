@@ -1,6 +1,7 @@
 """Recipe `gene-summaries`: a gene is its symbol and its NCBI summary (SemST paper, "Discussion on Gene Texts")."""
 
 import hashlib
+import re
 from collections import Counter
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import sparse
 
 from genesem_embed.datasets.demo import demo_descriptions
 from genesem_embed.errors import InputError
+from genesem_embed.texts.budget import TokenBudget, fit_prompts
 from genesem_embed.texts.gene_table import normalise, read_gene_table
 from genesem_embed.texts.gene_texts import GeneText, best_organism, find_texts
 from genesem_embed.texts.ncbi import URL
@@ -19,6 +21,7 @@ from genesem_embed.texts.prompts import Prompts
 from genesem_embed.texts.template import Template
 
 VERSION = 1
+_SENTENCE_END = re.compile(r"(?<=[.!?]) (?=[A-Z\[])")
 
 
 def write_summaries(slide: AnnData, options: RecipeOptions, template: Template) -> Prompts:
@@ -26,7 +29,8 @@ def write_summaries(slide: AnnData, options: RecipeOptions, template: Template) 
 
     A text depends on the gene alone, never on the slide, so slides share their vectors. Variable genes are not chosen
     here: whichever of these genes a fit prefers later, its vector is there. Genes without any text are left out,
-    counted and named in the notes.
+    counted and named in the notes. A text that is too long for the model loses its last sentences, and the notes name
+    the gene.
 
     Raises
     ------
@@ -44,10 +48,11 @@ def write_summaries(slide: AnnData, options: RecipeOptions, template: Template) 
             f"{tax_id} in {origin}; expected gene symbols: check --organism, --gene-table and --gene-symbols"
         )
         raise InputError(msg)
+    users, shortened = _fitted(found, options.budget, template)
     return Prompts(
         unit="gene",
         ids=list(found),
-        users=[template.parts["user"].format(symbol=name, text=gene.text) for name, gene in found.items()],
+        users=users,
         system=template.system,
         recipe={
             "name": "gene-summaries",
@@ -56,9 +61,10 @@ def write_summaries(slide: AnnData, options: RecipeOptions, template: Template) 
             "organism": tax_id,
             "orthologues": options.orthologues,
             "min_cells": options.preprocess.min_cells,
-            "texts_sha256": _digest(found),
+            "max_tokens": options.budget.max_tokens if options.budget else None,
+            "texts_sha256": _digest(users),
         },
-        notes={"table": origin, **_coverage(symbols, found)},
+        notes={"table": origin, **_coverage(symbols, found), "shortened": shortened},
     )
 
 
@@ -83,9 +89,23 @@ def _table(slide: AnnData, options: RecipeOptions, organism: str | None) -> tupl
     raise InputError(msg)
 
 
-def _digest(found: dict[str, GeneText]) -> str:
-    lines = "".join(f"{name}\t{gene.text}\n" for name, gene in found.items())
-    return hashlib.sha256(lines.encode()).hexdigest()
+def _fitted(found: dict[str, GeneText], budget: TokenBudget | None, template: Template) -> tuple[list[str], list[str]]:
+    """Return the prompts, and the genes whose text lost its last sentences because the model takes no more."""
+    genes = [(name, _SENTENCE_END.split(gene.text)) for name, gene in found.items()]
+
+    def write(row: int, n_more: int) -> str:
+        name, sentences = genes[row]
+        return template.parts["user"].format(symbol=name, text=" ".join(sentences[: n_more + 1]))
+
+    n_more = max(len(sentences) for _, sentences in genes) - 1
+    advice = "shorten the first sentences of the gene table"
+    users, kept = fit_prompts(write, len(genes), n_more, system=template.system, budget=budget, advice=advice)
+    shortened = [name for (name, sentences), n in zip(genes, kept, strict=True) if len(sentences) > n + 1]
+    return users, shortened
+
+
+def _digest(users: list[str]) -> str:
+    return hashlib.sha256("\n".join(users).encode()).hexdigest()
 
 
 def _coverage(symbols: list[str], found: dict[str, GeneText]) -> dict[str, object]:

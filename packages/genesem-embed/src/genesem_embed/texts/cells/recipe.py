@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from anndata import AnnData
 
-from genesem_embed.texts.cells.budget import TokenBudget, fit_prompts
+from genesem_embed.texts.budget import TokenBudget, fit_prompts
 from genesem_embed.texts.cells.cohort import Cohort, read_cohort
 from genesem_embed.texts.cells.context import Context, find_context
 from genesem_embed.texts.cells.layout import NEGATIVES, POSITIVES, Sentences, Slots, make_slots, write_prompt
@@ -139,6 +139,7 @@ def _fitted(
         len(slots.section),
         system=template.system,
         budget=budget,
+        advice="name fewer markers (--cells target_markers=5)",
     )
     dropped: Counter[str] = Counter()
     for position, section in enumerate(slots.section):

@@ -1,4 +1,4 @@
-"""Prompts that fit the model: whole sentences are dropped, in the order of the slots, until the text is short."""
+"""Prompts that fit the model: whole sentences are dropped from the end of a list until the text is short enough."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CountTokens = Callable[[str | None, Sequence[str]], npt.NDArray[np.integer]]
 """Counts the tokens of texts: the system part they share, and their user parts."""
 
 Write = Callable[[int, int], str]
-"""Gives the text of a prompt (first argument) with its first so many slots (second)."""
+"""Gives the text of a prompt (first argument) with the first so many of its sentences that may go (second)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,30 +24,30 @@ class TokenBudget:
 
 
 def fit_prompts(
-    write: Write, n_prompts: int, n_slots: int, *, system: str | None, budget: TokenBudget | None
+    write: Write, n_prompts: int, n_slots: int, *, system: str | None, budget: TokenBudget | None, advice: str
 ) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Return the prompts, each with as many of its slots as fit, and how many those are.
+    """Return the prompts, each with as many of its `n_slots` sentences as fit, and how many those are.
 
     Raises
     ------
     InputError
-        A prompt without any neighbour is still too long; nothing but sentences is ever dropped.
+        A prompt is too long with none of these sentences; the message ends with `advice`.
     """
     kept = np.full(n_prompts, n_slots, dtype=np.int64)
     users = [write(row, n_slots) for row in range(n_prompts)]
     if budget is None or not n_prompts:
         return users, kept
     long = np.flatnonzero(np.asarray(budget.count(system, users)) > budget.max_tokens)
-    kept[long] = _most_that_fit(write, long, n_slots, system, budget)
+    kept[long] = _most_that_fit(write, long, n_slots, system, budget, advice)
     for row in long:
         users[row] = write(int(row), int(kept[row]))
     return users, kept
 
 
 def _most_that_fit(
-    write: Write, rows: npt.NDArray[np.intp], n_slots: int, system: str | None, budget: TokenBudget
+    write: Write, rows: npt.NDArray[np.intp], n_slots: int, system: str | None, budget: TokenBudget, advice: str
 ) -> npt.NDArray[np.int64]:
-    """Return the greatest number of slots that fits, by halving; `n_slots` are known to be too many."""
+    """Return the greatest number of sentences that fits, by halving; `n_slots` are known to be too many."""
 
     def lengths(slots: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
         users = [write(int(row), int(n)) for row, n in zip(rows, slots, strict=True)]
@@ -56,8 +56,8 @@ def _most_that_fit(
     fits, fails = np.zeros(len(rows), dtype=np.int64), np.full(len(rows), n_slots, dtype=np.int64)
     if len(rows) and (longest := int(lengths(fits).max())) > budget.max_tokens:
         msg = (
-            f"the target's sentence alone takes {longest} tokens; the model takes {budget.max_tokens}: name fewer "
-            "markers (--cells target_markers=5), or take a model with a longer context"
+            f"the shortest form of a text takes {longest} tokens; the model takes {budget.max_tokens}: {advice}, or "
+            "take a model with a longer context"
         )
         raise InputError(msg)
     while (fails - fits > 1).any():
