@@ -50,7 +50,7 @@ class CellOptions:
     undetected: Literal["drop", "keep"] = "drop"
     """Name the markers that a cell does not show, too? They rank by chance, or by panel order."""
     target_markers: int | None = 10
-    """Names in the target's sentence; None is all that are shown. The tail of a ranking costs tokens and tells little."""
+    """Names in the target's sentence; None is all it shows. The tail of a ranking costs tokens and tells little."""
     context_markers: int | None = 5
     """Names in a neighbour's sentence; None is all. Five keep a prompt of five sentences within 256 tokens."""
     content: Literal["ranks", "values"] = "ranks"
