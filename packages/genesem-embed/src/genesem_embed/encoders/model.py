@@ -60,6 +60,11 @@ class Model:
         """Return where the user part of a rendered text begins and ends."""
         return find_user_part(text, self.render)
 
+    @property
+    def end_of_turn(self) -> str:
+        """The token that ends a turn of a conversation."""
+        return self._marks.get("eos_token", "")
+
     @cached_property
     def _marks(self) -> dict[str, str]:
         """Return the special tokens that a chat template may name."""

@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import warnings
+from collections.abc import Iterator
 from typing import Any, cast
 
 import torch
@@ -26,7 +28,20 @@ def load_networks(model: Model) -> list[Any]:
 
 
 def load_network(model: Model, place: DeviceMap) -> Any:  # noqa: ANN401 - transformers' models have no common type
-    """Return one copy of the network at `place`."""
+    """Return one copy of the network at `place`, ready to run."""
+    # An adapter is fitted to the language model with its head; the encoder is the part below.
+    network = _adapt(load_language_model(model, place), model) if model.adapter else _load(model, place, "AutoModel")
+    with contextlib.suppress(AttributeError):
+        network.config.use_cache = False
+    return network.eval()
+
+
+def load_language_model(model: Model, place: DeviceMap) -> Any:  # noqa: ANN401 - as above
+    """Return the network at `place` with the head that predicts the next token."""
+    return _load(model, place, "AutoModelForCausalLM")
+
+
+def _load(model: Model, place: DeviceMap, kind: str) -> Any:  # noqa: ANN401 - as above
     try:
         import transformers
         from safetensors import SafetensorError
@@ -43,18 +58,11 @@ def load_network(model: Model, place: DeviceMap) -> Any:  # noqa: ANN401 - trans
         "local_files_only": True,
         "use_safetensors": True,
     }
-    # An adapter is fitted to the language model with its head; the encoder is the part below.
-    kind = transformers.AutoModelForCausalLM if model.adapter else transformers.AutoModel
     try:
-        network = kind.from_pretrained(model.folder, **options)
+        return getattr(transformers, kind).from_pretrained(model.folder, **options)
     except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
         msg = f"the model in {model.folder} cannot be loaded: {_first_line(error)}"
         raise ModelUnavailableError(msg) from error
-    if model.adapter:
-        network = _adapt(network, model)
-    with contextlib.suppress(AttributeError):
-        network.config.use_cache = False
-    return network.eval()
 
 
 def _quantization(model: Model) -> object | None:
@@ -78,8 +86,17 @@ def _adapt(network: Any, model: Model) -> Any:  # noqa: ANN401 - as above
     except ImportError:
         msg = 'an adapter needs peft: pip install "genesem-embed[tune]"'
         raise MissingExtraError(msg) from None
-    adapted = PeftModel.from_pretrained(network, str(model.adapter), local_files_only=True)
+    with quiet_peft():
+        adapted = PeftModel.from_pretrained(network, str(model.adapter), local_files_only=True)
     return getattr(adapted.base_model.model, network.base_model_prefix)
+
+
+@contextlib.contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Keep to itself what peft has still to rename for transformers 6."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*will be removed in v6", category=FutureWarning)
+        yield
 
 
 def _size(model: Model) -> float:
