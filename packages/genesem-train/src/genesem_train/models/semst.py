@@ -90,7 +90,7 @@ class SemST(Backbone):
         hidden, heads = self.decoder(latents.final), self.decoder.heads
 
         def block_loss(outputs: Tensor, nonzeros: NonZeros) -> Tensor:
-            return zinb_nll(nonzeros, *outputs.chunk(3, dim=1), form=self.loss_form)
+            return zinb_nll(nonzeros, outputs, form=self.loss_form)
 
         total = blocked_loss(hidden, heads.weight, heads.bias, inputs.values, block_loss)
         return total if self.loss_form == "paper" else total / inputs.values.shape.numel()
