@@ -21,6 +21,7 @@ from genesem_train.interrupts import held_interrupts
 from genesem_train.models.backbone import Backbone, SlideInputs
 from genesem_train.models.fusion import FusionName
 from genesem_train.models.semst import LossForm, SemST
+from genesem_train.repeatable import repeatable
 from genesem_train.sparse import SparseMatrix
 
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -86,8 +87,7 @@ def fit_backbone(
     """
     begun = time.perf_counter()
     inputs = inputs.to(device)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with repeatable(seed, device):
         network = make_network().to(device)
         optimiser = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
         history, readouts = take_up(resumable, network, optimiser)

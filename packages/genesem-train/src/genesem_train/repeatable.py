@@ -1,0 +1,23 @@
+"""The same numbers for the same seed, whatever was run before in the process and however many threads there are."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def repeatable(seed: int, device: str) -> Iterator[None]:
+    """Draw from `seed` within the block, and on a CPU sum in a fixed order; both are as before afterwards.
+
+    With more than one thread the gradient of an indexed read adds in any order unless torch is told otherwise. On a GPU
+    some sums have no ordered form, so there equal numbers are not promised.
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(before or device == "cpu")
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)

@@ -1,0 +1,73 @@
+"""Slide to what the network sees: kept spots, variable genes, coordinates, and the annotation that only scores see."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from anndata import AnnData
+from jaxtyping import Float
+
+from genesem_embed.datasets import PreprocessOptions, labels, preprocess
+from genesem_train.config import FitConfig
+from genesem_train.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spots:
+    """What the network sees of a slide, and what only the scores see."""
+
+    name: str
+    data: AnnData
+    """Kept spots x variable genes: scaled `X`, raw counts in ``layers["counts"]``."""
+    coords: Float[np.ndarray, "spot 2"]
+    annotation: "pd.Categorical[str] | None"
+    n_domains: int
+
+
+def select_spots(slide: AnnData, config: FitConfig) -> Spots:
+    """Return the preprocessed spots of `slide`, its annotation, and the number of domains to find.
+
+    Raises
+    ------
+    ConfigError
+        When the label key is unknown, the number of domains is not known, or there are fewer spots than domains.
+    """
+    key = _label_key(slide, config)
+    options = PreprocessOptions(
+        min_cells=config.preprocess.min_cells,
+        n_hvg=config.preprocess.n_hvg,
+        hvg_flavor=config.preprocess.hvg_flavor,
+        scaling=config.preprocess.scaling,
+    )
+    data = preprocess(slide, options, drop_unlabelled=key if config.data.drop_unlabelled else None)
+    annotation = labels(data, key) if key else None
+    return Spots(
+        name=slide.uns["genesem"]["name"],
+        data=data,
+        coords=np.asarray(data.obsm["spatial"], dtype=np.float64),
+        annotation=annotation,
+        n_domains=_n_domains(data.n_obs, annotation, config),
+    )
+
+
+def _label_key(slide: AnnData, config: FitConfig) -> str | None:
+    key = config.data.label_key
+    if key is not None and key not in slide.obs:
+        msg = f"the slide has no obs column {key!r}; found {', '.join(slide.obs.columns) or 'none'}; give --label-key"
+        raise ConfigError(msg)
+    return key
+
+
+def _n_domains(n_spots: int, annotation: "pd.Categorical[str] | None", config: FitConfig) -> int:
+    known = 0 if annotation is None else len(annotation.remove_unused_categories().categories)
+    wanted = config.data.n_domains or known
+    if not wanted:
+        msg = "the number of domains is not known, as the slide has no labels; give --n-domains K"
+        raise ConfigError(msg)
+    if n_spots <= wanted:
+        msg = f"the slide has {n_spots} spots for {wanted} domains; expected more spots than domains: lower --n-domains"
+        raise ConfigError(msg)
+    return wanted
