@@ -39,7 +39,7 @@ def test_columns_are_guessed(tmp_path, name, separator):
     assert labels(slide, "cell_type").tolist() == ["T", np.nan, "B"]
     assert slide.obs["image"].tolist() == ["1", "1", "2"]
     assert slide.obs["patient"].tolist() == ["p1", "p1", "p2"]
-    assert slide.obs["status"].tolist() == ["yes", "yes", "no"]
+    assert slide.obs["status"].tolist() == slide.obs["Recurrence"].tolist() == ["yes", "yes", "no"]
     assert slide.obs["tissue"].tolist() == ["left", "left", "right"]
 
 
@@ -102,3 +102,16 @@ def test_missing_coordinates_and_values_are_counted(tmp_path):
     _cells(CD3=[1.0, None, 3.0]).to_csv(tmp_path / "cells.csv", index=False)
     with pytest.raises(InputError, match="1 missing or infinite marker values in 1 cells"):
         load_slide(tmp_path / "cells.csv", kind="markers")
+
+
+def test_a_word_among_the_numbers_of_a_marker(tmp_path):
+    _cells(CD3=["0.5", "bad", "2.0"]).to_csv(tmp_path / "cells.csv", index=False)
+    with pytest.raises(InputError, match="column CD3 holds numbers but for 1 values such as 'bad'"):
+        read_cell_table(tmp_path / "cells.csv")
+
+
+def test_a_word_far_down_among_the_numbers_of_a_marker(tmp_path, monkeypatch):
+    monkeypatch.setattr("genesem_embed.datasets.cell_table._SAMPLE", 2)
+    _cells(CD3=["0.5", "1.0", "bad"]).to_csv(tmp_path / "cells.csv", index=False)
+    with pytest.raises(InputError, match="holds text"):
+        read_cell_table(tmp_path / "cells.csv")

@@ -59,6 +59,7 @@ def read_cell_table(path: Path, columns: CellColumns | None = None) -> AnnData:
     """
     sample = _read_sample(path)
     roles, markers = _choose(path, sample, columns or CellColumns())
+    _refuse_spoilt(path, sample.drop(columns=[*roles.values(), *markers]))
     place = [roles.pop("x"), roles.pop("y")]
     text = [name for name in sample if name in roles.values() or not pd.api.types.is_numeric_dtype(sample[name])]
     rows, values = _read_rows(path, markers, place, [str(name) for name in text])
@@ -75,6 +76,18 @@ def _read_sample(path: Path) -> pd.DataFrame:
         msg = f"{path} holds no cell: a header and one row a cell are expected"
         raise InputError(msg)
     return table
+
+
+def _refuse_spoilt(path: Path, rest: pd.DataFrame) -> None:
+    """Refuse a column of numbers that a few words turn into text, rather than lose a marker without a word."""
+    for name in rest.select_dtypes(exclude="number"):
+        values = rest[name].dropna()
+        words = values[pd.to_numeric(values, errors="coerce").isna()]
+        if 0 < len(words) < 0.5 * len(values):
+            msg = (
+                f"{path}: column {name} holds numbers but for {len(words)} values such as {words.iloc[0]!r}: mend them"
+            )
+            raise InputError(msg)
 
 
 def _read_rows(
@@ -129,12 +142,12 @@ def _marker_columns(sample: pd.DataFrame, taken: set[str]) -> list[str]:
 
 
 def _annotation(rows: pd.DataFrame, roles: dict[str, str], place: list[str]) -> pd.DataFrame:
-    """Return obs under the names that recipes and models use, indexed by unique cell ids."""
+    """Return obs by unique cell ids: every column by its own name, those with a role by that name too."""
     roles = dict(roles)
     id_column = roles.pop("id", None)
     obs = rows.drop(columns=place).astype(object)
     ids = rows.index.astype(str).to_series() if id_column is None else obs.pop(id_column).astype(str)
-    obs = obs.rename(columns={name: role for role, name in roles.items()})
+    obs = obs.assign(**{role: obs[name] for role, name in roles.items()})
     if "image" not in obs:
         obs["image"] = "1"
     if id_column is None or ids.duplicated().any():
