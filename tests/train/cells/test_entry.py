@@ -1,7 +1,9 @@
 import pytest
+from typer.testing import CliRunner
 
-from genesem_embed.store import Store
+from genesem_embed.datasets import load_slide
 from genesem_train.cells.entry import fit_cells, resolve_cells
+from genesem_train.cli import app
 from genesem_train.errors import ConfigError
 
 
@@ -28,8 +30,6 @@ def test_no_data_set_or_a_wrong_setting_is_told(tmp_path):
 
 def test_a_result_repeats_from_its_own_config(place, slide, stored, tmp_path):
     slide.write_h5ad(tmp_path / "twelve.h5ad")
-    from genesem_embed.datasets import load_slide
-
     loaded = load_slide(tmp_path / "twelve.h5ad", kind="markers")
     stored(place, loaded)
     given = {"folds": 2, "seeds": (1,), "status_key": "status", "neighbours": 3}
@@ -37,4 +37,31 @@ def test_a_result_repeats_from_its_own_config(place, slide, stored, tmp_path):
     first = fit_cells(str(tmp_path / "twelve.h5ad"), given=given, out=tmp_path / "a", **where)
     again = fit_cells(None, path=tmp_path / "a" / "config.toml", given={}, out=tmp_path / "b", **where)
     assert again.metrics["mean"] == first.metrics["mean"]
-    assert Store.open(place).place == str(place)
+
+
+def test_the_command_line_fits_and_ablates(place, slide, stored, tmp_path):
+    slide.write_h5ad(tmp_path / "twelve.h5ad")
+    stored(place, load_slide(tmp_path / "twelve.h5ad", kind="markers"))
+    shared = ["--dataset", str(tmp_path / "twelve.h5ad"), "--store", str(place), "--folds", "2", "--seeds", "0"]
+    fitted = CliRunner().invoke(
+        app, ["fit", *shared, "--method", "spatial2sentence", "--epochs", "3", "--out", str(tmp_path / "r")]
+    )
+    assert fitted.exit_code == 0, fitted.output
+    assert "baseline: majority" in fitted.stdout
+    assert "report.html" in fitted.stdout
+    ablated = CliRunner().invoke(app, ["ablate", *shared, "--epochs", "3", "--out", str(tmp_path / "a")])
+    assert ablated.exit_code == 0, ablated.output
+    assert ablated.stdout.startswith("whole")
+    assert "--cells k=3" in ablated.stdout
+
+
+def test_a_problem_is_one_line_and_exit_code_1(place, slide, stored, tmp_path):
+    slide.write_h5ad(tmp_path / "twelve.h5ad")
+    stored(place, load_slide(tmp_path / "twelve.h5ad", kind="markers"))
+    words = ["fit", "--dataset", str(tmp_path / "twelve.h5ad"), "--store", str(place), "--method", "spatial2sentence"]
+    done = CliRunner().invoke(app, [*words, "--status-key", "outcome", "--out", str(tmp_path / "r")])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        "error: the cells have no column 'outcome'; found: cell_type, status, patient, image; name one of them\n"
+    )
+    assert not (tmp_path / "r").exists()

@@ -144,6 +144,41 @@ def fit(
     typer.echo(json.dumps(result.metrics, indent=2) if as_json else "\n".join(_summary(result)))
 
 
+@app.command(
+    epilog="Example: `genesem-train ablate --dataset cells.h5ad --store vectors --status-key outcome --out ablations`"
+)
+def ablate(
+    dataset: Annotated[str | None, typer.Option(help="A registered name, or cells as .h5ad or .csv.")] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Path or URL of the store. [default: $GENESEM_STORE, else data/store in a checkout]"),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings in a TOML file, such as a result's config.toml.")
+    ] = None,
+    label_key: Annotated[str | None, typer.Option(help="Column with the cell type. [default: cell_type]")] = None,
+    status_key: Annotated[str | None, typer.Option(help="Column with the clinical status of a patient.")] = None,
+    group_key: Annotated[str | None, typer.Option(help="Column with the patient. [default: patient]")] = None,
+    image_key: Annotated[str | None, typer.Option(help="Column with the image. [default: image]")] = None,
+    split: Annotated[str | None, typer.Option(help="patient, image or cell. [default: patient]")] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="Folds. [default: 5]")] = None,
+    seeds: Annotated[str | None, typer.Option(help="Comma-separated seeds, e.g. 0,1,2.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many epochs of the heads.")] = None,
+    space: Annotated[str | None, typer.Option(help="First characters of the space id, where several fit.")] = None,
+    collection: Annotated[str | None, typer.Option(help="First characters of the whole text's collection.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the tables. [default: results/NAME-ablations]")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print ablations.json instead of text.")] = False,
+) -> None:
+    """Compare every stored wording of the cells with the whole text, and name the builds that are missing."""
+    from genesem_train.cells.entry import ablate_cells
+    from genesem_train.cells.report import ablation_lines
+
+    keys = {"label_key": label_key, "status_key": status_key, "group_key": group_key, "image_key": image_key}
+    given = {**keys, "split": split, "folds": folds, "seeds": _numbers(seeds), "space": space, "collection": collection}
+    found = ablate_cells(dataset, path=config, given=given, epochs=epochs, store_place=store, out=out, on_step=_tell)
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(ablation_lines(found)))
+
+
 def _fit_cells(
     dataset: str | None,
     store: str | None,

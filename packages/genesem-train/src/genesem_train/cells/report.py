@@ -97,6 +97,24 @@ def terminal_lines(result: CellsResult) -> list[str]:
     return [*lines, "", *result.metrics["notes"], f"report: {result.out / 'report.html'}"]
 
 
+def ablation_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return an ablation as lines of text: change of each score with its interval, then the builds to run."""
+    shown = ["type_accuracy", "type_f1_macro", "status_balanced_accuracy"]
+    lines = []
+    for name, row in found["rows"].items():
+        parts = [
+            f"{COLUMNS[score][0]} {row['mean'][score]:.1f} "
+            f"({gap['value']:+.1f}, {gap['low']:+.1f} to {gap['high']:+.1f})"
+            for score in shown
+            if score in row["mean"]
+            for gap in [row["difference"][score]]
+        ]
+        lines.append(f"{name:<26}" + "; ".join(parts))
+    if found["missing"]:
+        lines += ["", "not stored; to add them, run:", *found["missing"].values()]
+    return lines
+
+
 def page_notes(metrics: Mapping[str, Any]) -> list[str]:
     """Return how the numbers were obtained, and where another method is ahead beyond what patients can explain."""
     split = metrics["split"]
