@@ -138,7 +138,7 @@ class Machine(RuleBasedStateMachine):
 
             return call
 
-        patched = {name: getattr(disk_module, name) for name in ("_write_all", "fsync_folder")}
+        patched = {name: getattr(disk_module, name) for name in ("_write_all", "fsync_path")}
         rename, replace, rmtree = Path.rename, Path.replace, disk_module.shutil.rmtree
         try:
             for name, real in patched.items():

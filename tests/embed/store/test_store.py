@@ -329,7 +329,8 @@ os.setuid(65534)
 with Store.open(place) as store:
     print(store.matrix("demo.spot-symbols").shape)
 try:
-    Store.open(place, "a").publish_collection("x", "spot", {}, "0" * 64, {}, ["a"], keys[:1], {})
+    store = Store.open(place, "a")
+    store.publish_collection("x", "spot", {}, *store.spaces(), {}, ["a"], keys[:1], {})
 except OSError as error:
     print(type(error).__name__, error)
 """

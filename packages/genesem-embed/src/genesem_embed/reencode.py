@@ -13,6 +13,8 @@ from genesem_embed.encoders.model import Model, describe_model
 from genesem_embed.errors import GenesemError
 from genesem_embed.store import Space
 
+BUNDLED = "minilm"
+
 
 class Reencoder:
     """Encodes texts in any space whose model can be had; remembers why it could not for the others.
@@ -33,13 +35,8 @@ class Reencoder:
 
     def __call__(self, space: Space, texts: Sequence[str]) -> npt.NDArray[np.float32] | None:
         """Return one vector per text, or None if the model of the space is not to be had here."""
-        try:
-            model = self._describe(space)
-        except GenesemError as error:
-            self.skipped[space.id] = str(error)
-            return None
-        if not _same(model.space, space):
-            self.skipped[space.id] = f"{model.name} is not the model of this space: weights, tokenizer or recipe differ"
+        model = self._find(space)
+        if model is None:
             return None
         from genesem_embed.encoders.transformer import load_encoder
 
@@ -48,9 +45,23 @@ class Reencoder:
             vectors[batch.rows] = batch.vectors
         return vectors
 
-    def _describe(self, space: Space) -> Model:
+    def _find(self, space: Space) -> Model | None:
+        """Return the model of a space: the one that was named, the one the space names, or the bundled one."""
+        for name in [self._model] if self._model else [space.model, BUNDLED]:
+            try:
+                model = self._describe(name, space)
+            except GenesemError as error:
+                self.skipped.setdefault(space.id, str(error))
+                continue
+            if _same(model.space, space):
+                self.skipped.pop(space.id, None)
+                return model
+            self.skipped.setdefault(space.id, f"{name} is not its model: weights, tokenizer or pooling differ")
+        return None
+
+    def _describe(self, name: str, space: Space) -> Model:
         return describe_model(
-            self._model or space.model,
+            name,
             pooling=space.pooling,
             style=space.style,
             layer=space.layer,

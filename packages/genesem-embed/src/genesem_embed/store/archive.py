@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 from genesem_embed.errors import InputError, IntegrityError
 from genesem_embed.store.choice import Filters
-from genesem_embed.store.disk import fsync_folder, seal_file, staging, telling
+from genesem_embed.store.disk import fsync_path, staging, telling
 from genesem_embed.store.manifest import FILES, MANIFEST, PROVENANCE
 from genesem_embed.store.pull import Moved, OnSegment, pull
 from genesem_embed.store.push import choose_own, files_of
@@ -47,9 +47,9 @@ def export_archive(store: "Store", path: Path, filters: Filters | None = None) -
             ):
                 for name in files_of(chosen):
                     _add(archive, store.root / name, name)
-            seal_file(beside)
+            fsync_path(beside)
             beside.replace(path)
-            fsync_folder(path.parent)
+            fsync_path(path.parent)
         finally:
             beside.unlink(missing_ok=True)
     return len(chosen.segments)

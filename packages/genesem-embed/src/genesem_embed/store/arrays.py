@@ -58,26 +58,35 @@ def array_metadata(shape: tuple[int, int], dtype: np.dtype[Any], chunk_rows: int
     }
 
 
-def write_array(folder: Path, array: Array, chunk_rows: int) -> dict[str, Written]:
-    """Write `array` as the Zarr array `folder` and return its files, by path within it."""
-    chunk_rows = min(chunk_rows, len(array))
-    metadata = canonical_json(array_metadata(array.shape, array.dtype, chunk_rows))
+def write_array(
+    folder: Path, array: Array, chunk_rows: int, order: npt.NDArray[np.intp] | None = None
+) -> dict[str, Written]:
+    """Write the rows of `array`, in the given order, as the Zarr array `folder`; return its files by path within it."""
+    order = np.arange(len(array)) if order is None else order
+    chunk_rows = min(chunk_rows, len(order))
+    metadata = canonical_json(array_metadata((len(order), array.shape[1]), array.dtype, chunk_rows))
     (folder / SHARD).parent.mkdir(parents=True)
     return {
         METADATA: write_file(folder / METADATA, [metadata]),
-        SHARD: write_file(folder / SHARD, _shard(array, chunk_rows)),
+        SHARD: write_file(folder / SHARD, _shard(array, order, chunk_rows)),
     }
 
 
-def _shard(array: Array, chunk_rows: int) -> Iterator[bytes]:
+def _shard(array: Array, order: npt.NDArray[np.intp], chunk_rows: int) -> Iterator[bytes | memoryview]:
     """Yield the chunks, each with its checksum, the last one filled up with zeros, then the index of them all."""
-    size = chunk_rows * array.shape[1] * array.itemsize
-    n_chunks = -(-len(array) // chunk_rows)
-    little = array.dtype.newbyteorder("<")
-    for chunk in range(n_chunks):
-        rows = array[chunk * chunk_rows : (chunk + 1) * chunk_rows]
-        yield _with_crc(rows.astype(little, copy=False).tobytes().ljust(size, b"\0"))
-    yield _with_crc(_shard_index(n_chunks, size))
+    chunk = np.zeros((chunk_rows, array.shape[1]), array.dtype.newbyteorder("<"))
+    data = chunk.view(np.uint8).ravel()
+    data.flags.writeable = False
+    n_chunks = -(-len(order) // chunk_rows)
+    for number in range(n_chunks):
+        rows = order[number * chunk_rows : (number + 1) * chunk_rows]
+        chunk[: len(rows)] = array[rows]
+        chunk[len(rows) :] = 0
+        yield data.data
+        yield _crc(data)
+    index = _shard_index(n_chunks, chunk.nbytes)
+    yield index
+    yield _crc(index)
 
 
 def _shard_index(n_chunks: int, size: int) -> bytes:
@@ -86,9 +95,9 @@ def _shard_index(n_chunks: int, size: int) -> bytes:
     return entries.astype("<u8").tobytes()
 
 
-def _with_crc(data: bytes) -> bytes:
+def _crc(data: bytes | npt.NDArray[np.uint8]) -> bytes:
     checksum: int = google_crc32c.value(data)
-    return data + checksum.to_bytes(_CRC_BYTES, "little")
+    return checksum.to_bytes(_CRC_BYTES, "little")
 
 
 class StoredArray:
@@ -154,7 +163,8 @@ class StoredArray:
     def _check_shard(self, chunk_rows: int) -> None:
         """Refuse a shard of another size, or whose index does not point at the chunks in order."""
         n_chunks = -(-self.shape[0] // chunk_rows)
-        index = _with_crc(_shard_index(n_chunks, self._chunk_bytes(chunk_rows) - _CRC_BYTES))
+        index = _shard_index(n_chunks, self._chunk_bytes(chunk_rows) - _CRC_BYTES)
+        index += _crc(index)
         end = n_chunks * self._chunk_bytes(chunk_rows)
         with self._file(SHARD) as shard:
             size = os.fstat(shard.fileno()).st_size

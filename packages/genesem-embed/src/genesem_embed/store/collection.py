@@ -9,7 +9,7 @@ import numpy as np
 
 from genesem_embed.errors import InputError, IntegrityError, StoreVersionError
 from genesem_embed.store.canonical import canonical_json, is_digest, parse_json, sha256_hex
-from genesem_embed.store.disk import fsync_folder, hash_file, publish_file, seal_file, staging
+from genesem_embed.store.disk import fsync_path, hash_file, publish_file, read_facts, staging
 from genesem_embed.store.keys import KEY_BYTES, Keys
 from genesem_embed.store.layout import COLLECTIONS, VERSION, check_name, is_name
 from genesem_embed.store.space import Space
@@ -50,13 +50,14 @@ def write_collection(root: Path, facts: Mapping[str, Any], ids: Sequence[str], k
     folder = root / COLLECTIONS / check_name(facts["name"], "collection")
     with staging(root) as staged:
         write_table(staged / "table", [pa.array(ids, pa.string()), keys_to_arrow(keys)], _schema())
-        sealed = seal_file(staged / "table")
+        fsync_path(staged / "table")
+        sealed = read_facts(staged / "table")
         content = {**facts, "format": VERSION, "n": len(ids), "table": {"size": sealed.size, "sha256": sealed.sha256}}
         data = canonical_json(content)
         digest = sha256_hex(data)
         folder.mkdir(parents=True, exist_ok=True)
         (staged / "table").replace(folder / f"{digest}.parquet")
-    fsync_folder(folder.parent)
+    fsync_path(folder.parent)
     publish_file(root, folder / f"{digest}.json", data)
     return digest
 

@@ -63,8 +63,10 @@ def _groups(store: "Store", target_rows: int) -> Iterator[list[Segment]]:
 
 def _join(group: Sequence[Segment]) -> Rows:
     tables = [read_texts(segment.texts_path, segment.manifest.rows) for segment in group]
+    n = sum(segment.manifest.rows for segment in group)
     return lowest_rows(
         Rows(
+            order=np.arange(n),
             keys=np.concatenate([segment.keys.read() for segment in group]),
             vectors=np.concatenate([segment.vectors.read() for segment in group]),
             row_sha=np.concatenate([segment.row_sha.read() for segment in group]),

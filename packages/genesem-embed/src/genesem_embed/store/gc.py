@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from genesem_embed.store.disk import fsync_folder, telling
+from genesem_embed.store.disk import fsync_path, telling
 from genesem_embed.store.keys import as_bytes32
 from genesem_embed.store.layout import COLLECTIONS, REFS, SEGMENTS, TMP
 from genesem_embed.store.live import holders
@@ -95,7 +95,7 @@ def _remove(root: Path, path: Path) -> None:
         path.rename(aside)
     except FileNotFoundError:
         return
-    fsync_folder(path.parent)
+    fsync_path(path.parent)
     if aside.is_dir() and not aside.is_symlink():
         shutil.rmtree(aside, ignore_errors=True)
     else:

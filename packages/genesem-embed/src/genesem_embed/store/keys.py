@@ -2,11 +2,15 @@
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
 
 KEY_BYTES = 32
+BLOCK_ROWS = 512
+HASH_THREADS = 4
+"""Hashing lets go of Python's lock for rows of two kilobytes and more."""
 
 Keys = npt.NDArray[np.uint8]
 """Keys or row hashes, shape (n, 32)."""
@@ -30,8 +34,16 @@ def text_keys(space_id: str, texts: Sequence[str]) -> Keys:
 def row_hashes(vectors: npt.NDArray[np.generic]) -> Keys:
     """Return the SHA-256 of every row's little-endian bytes, shape (n, 32)."""
     rows = np.ascontiguousarray(vectors, dtype=vectors.dtype.newbyteorder("<"))
-    digests = b"".join(hashlib.sha256(row).digest() for row in rows)
-    return np.frombuffer(digests, np.uint8).reshape(-1, KEY_BYTES)
+    blocks = [rows[start : start + BLOCK_ROWS] for start in range(0, len(rows), BLOCK_ROWS)]
+    with ThreadPoolExecutor(HASH_THREADS) as pool:
+        return np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *pool.map(_hash_block, blocks)])
+
+
+def _hash_block(rows: npt.NDArray[np.generic]) -> Keys:
+    data = rows.view(np.uint8).ravel().data
+    size = rows.shape[1] * rows.itemsize
+    digests = [hashlib.sha256(data[start : start + size]).digest() for start in range(0, len(data), size)]
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, KEY_BYTES)
 
 
 def as_bytes32(keys: Keys) -> npt.NDArray[np.void]:

@@ -11,7 +11,7 @@ from genesem_embed.store.canonical import MAX_JSON_BYTES, sha256_hex
 from genesem_embed.store.choice import Filters, Offer, choose, read_collection_json, read_offer
 from genesem_embed.store.collection import parse_collection, read_members
 from genesem_embed.store.conflicts import Conflict, find_conflicts
-from genesem_embed.store.disk import fsync_folder, publish_file, seal_file, staging
+from genesem_embed.store.disk import fsync_path, publish_file, staging
 from genesem_embed.store.layout import COLLECTIONS, REFS, SPACES, is_name
 from genesem_embed.store.quarantine import fetch_manifest, fetch_segment, quarantine, release
 from genesem_embed.store.refs import parse_ref
@@ -132,14 +132,14 @@ def _pull_collection(store: "Store", source: Source, path: str) -> bool:
         table = folder / "table"
         with expecting(source, f"{COLLECTIONS}/{path}.parquet"):
             source.fetch(f"{COLLECTIONS}/{path}.parquet", table, value["table"]["size"])
-        seal_file(table)
+        fsync_path(table)
         _, keys = read_members(table, value["table"]["size"], value["table"]["sha256"], value["n"])
         if n_absent := int(store.missing(keys).sum()):
             msg = f"collection {path} was refused: {n_absent} of its {value['n']} keys have no vector at the source"
             raise IntegrityError(msg)
         target.parent.mkdir(parents=True, exist_ok=True)
         table.replace(target.with_suffix(".parquet"))
-    fsync_folder(target.parent.parent)
+    fsync_path(target.parent.parent)
     publish_file(store.root, target, data)
     return True
 

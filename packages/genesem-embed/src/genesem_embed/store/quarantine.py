@@ -8,7 +8,7 @@ from pathlib import Path
 
 from genesem_embed.errors import GenesemError, IntegrityError
 from genesem_embed.store.canonical import sha256_hex
-from genesem_embed.store.disk import hash_file, publish_folder, seal_file, staging, telling, write_file
+from genesem_embed.store.disk import hash_file, publish_folder, read_facts, staging, telling, write_file
 from genesem_embed.store.layout import SEGMENTS, TMP
 from genesem_embed.store.manifest import MANIFEST, MAX_MANIFEST_BYTES, PROVENANCE, Manifest, parse_manifest
 from genesem_embed.store.segment import Segment
@@ -71,7 +71,7 @@ def fetch_file(source: Source, digest: str, name: str, manifest: Manifest, folde
         if resumed and hash_file(target) != sha256:
             target.unlink()
             source.fetch(f"{SEGMENTS}/{digest}/{name}", target, size)
-    found = seal_file(target)
+    found = read_facts(target)
     if (found.size, found.sha256) != (size, sha256):
         target.unlink()
         msg = f"{source.place}/{SEGMENTS}/{digest}/{name} does not have the sha256 of its manifest; it was not kept"

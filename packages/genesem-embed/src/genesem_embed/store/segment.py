@@ -9,7 +9,7 @@ import numpy as np
 from genesem_embed.errors import IntegrityError
 from genesem_embed.store.arrays import METADATA, StoredArray, write_array
 from genesem_embed.store.canonical import canonical_json, sha256_hex
-from genesem_embed.store.disk import seal_file, write_file
+from genesem_embed.store.disk import read_facts, write_file
 from genesem_embed.store.keys import KEY_BYTES
 from genesem_embed.store.manifest import GROUP, MANIFEST, PROVENANCE, TEXTS, Manifest, manifest_json, parse_manifest
 from genesem_embed.store.rows import Rows
@@ -23,16 +23,18 @@ _GROUP_METADATA = canonical_json({"zarr_format": 3, "node_type": "group", "attri
 
 
 def write_segment(folder: Path, space_id: str, rows: Rows, provenance: Mapping[str, Any]) -> str:
-    """Return the digest of the segment written into the empty `folder`, every file of it safe on disk."""
+    """Return the digest of the segment written into the empty `folder`, which publishing makes safe on disk."""
     group = folder / GROUP
     written = {f"{GROUP}/{METADATA}": write_file(_made(group) / METADATA, [_GROUP_METADATA])}
-    arrays = {"vectors": rows.vectors, "keys": rows.keys, "row_sha": rows.row_sha}
-    for name, array in arrays.items():
-        parts = write_array(group / name, array, VECTOR_CHUNK_ROWS if name == "vectors" else KEY_CHUNK_ROWS)
-        written |= {f"{GROUP}/{name}/{part}": file for part, file in parts.items()}
+    parts = {
+        "vectors": write_array(group / "vectors", rows.vectors, VECTOR_CHUNK_ROWS, rows.order),
+        "keys": write_array(group / "keys", rows.keys, KEY_CHUNK_ROWS),
+        "row_sha": write_array(group / "row_sha", rows.row_sha, KEY_CHUNK_ROWS),
+    }
+    written |= {f"{GROUP}/{name}/{part}": file for name, files in parts.items() for part, file in files.items()}
     write_texts(folder / TEXTS, rows.keys, rows.texts, rows.n_tokens)
-    written[TEXTS] = seal_file(folder / TEXTS)
-    manifest = manifest_json(space_id, rows.vectors.shape, rows.vectors.dtype.name, written)
+    written[TEXTS] = read_facts(folder / TEXTS)
+    manifest = manifest_json(space_id, (len(rows.keys), rows.vectors.shape[1]), rows.vectors.dtype.name, written)
     write_file(folder / MANIFEST, [manifest])
     write_file(folder / PROVENANCE, [sealed_json(provenance)])
     return sha256_hex(manifest)
