@@ -4,17 +4,18 @@ Nothing here imports torch; the encoder does, and it is loaded only when a text 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from anndata import AnnData
 
 from genesem_embed.datasets import fingerprint
-from genesem_embed.encoders.model import Model
-from genesem_embed.encoders.protocol import Encoder
-from genesem_embed.errors import InterruptedBuildError
+from genesem_embed.encoders.protocol import Described, EncodedBatch, Encoder
+from genesem_embed.errors import EncodingError, InterruptedBuildError
 from genesem_embed.provenance import describe_run
 from genesem_embed.store import CollectionInfo, Store, text_keys
 from genesem_embed.texts import Prompts, RecipeOptions, make_prompts
@@ -63,7 +64,7 @@ class BuildReport:
         return asdict(self)
 
 
-def plan(slide: AnnData, recipe: str, options: RecipeOptions, model: Model, store: Store | None) -> Work:
+def plan(slide: AnnData, recipe: str, options: RecipeOptions, model: Described, store: Store | None) -> Work:
     """Return the texts of `slide` and which of them `store` lacks; without a store, all of them are missing."""
     prompts = make_prompts(slide, recipe, options=options)
     texts = [model.render(prompts.system, user) for user in prompts.users]
@@ -80,7 +81,7 @@ def plan(slide: AnnData, recipe: str, options: RecipeOptions, model: Model, stor
     return Work(slide=facts, prompts=prompts, texts=texts, keys=keys, todo=todo, n_unique=len(first))
 
 
-def dry_run(work: Work, model: Model) -> BuildReport:
+def dry_run(work: Work, model: Described) -> BuildReport:
     """Return what a build would do, tokens included, having written nothing."""
     tokens = int(model.count_tokens([work.texts[row] for row in work.todo]).sum())
     return _report(work, model, n_encoded=0, n_tokens_left=tokens)
@@ -90,10 +91,10 @@ def build(
     slide: AnnData,
     recipe: str,
     options: RecipeOptions,
-    model: Model,
+    model: Described,
     store: Store,
     *,
-    load_encoder: Callable[[Model], Encoder],
+    load_encoder: Callable[[Any], Encoder],
     limit: int | None = None,
     on_start: OnProgress = lambda texts, tokens: None,
     on_batch: OnProgress = lambda texts, tokens: None,
@@ -123,59 +124,106 @@ def build(
     n_encoded = 0
     if len(todo):
         on_start(len(todo), 0)
-        encoder = load_encoder(model)
-        for rows in _chunks(todo, SEGMENT_ROWS):
-            n_encoded += _encode_segment(work, rows[store.missing(work.keys[rows])], encoder, store, on_batch)
+        n_encoded = _encode(work, _by_text(work, todo), load_encoder(model), store, on_batch)
     done = len(todo) == len(work.todo)
     collection = _publish_collection(work, model, store) if done else None
     seconds = time.perf_counter() - begun
     return _report(work, model, n_encoded=n_encoded, collection=collection, seconds=seconds)
 
 
-def _chunks(rows: npt.NDArray[np.intp], size: int) -> Iterator[npt.NDArray[np.intp]]:
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]
+def _by_text(work: Work, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return `rows` in the order of their texts: what begins alike comes into one segment and is computed once."""
+    return np.asarray(sorted(rows.tolist(), key=work.texts.__getitem__), dtype=np.intp)
 
 
-def _encode_segment(
-    work: Work, rows: npt.NDArray[np.intp], encoder: Encoder, store: Store, on_batch: OnProgress
-) -> int:
-    """Encode the texts at `rows` and publish what was finished, even when something stops the encoder."""
-    texts = [work.texts[row] for row in rows]
-    done: list[npt.NDArray[np.intp]] = []
-    vectors: list[npt.NDArray[np.float32]] = []
-    n_tokens: list[npt.NDArray[np.int32]] = []
-    begun = time.perf_counter()
-    try:
-        for batch in encoder.encode(texts):
-            done.append(batch.rows)
-            vectors.append(batch.vectors)
-            n_tokens.append(batch.n_tokens)
-            on_batch(len(batch.rows), int(batch.n_tokens.sum()))
-    except KeyboardInterrupt:
-        n_done = sum(map(len, done))
-        msg = (
-            f"interrupted after {n_done} of these {len(rows)} texts; every finished vector is in the store: "
-            "run the same command again to go on"
-        )
-        raise InterruptedBuildError(msg) from None
-    finally:
-        if done:
-            order = np.concatenate(done)
-            tokens = np.concatenate(n_tokens)
-            seconds = time.perf_counter() - begun
-            store.publish_segment(
-                encoder.space,
-                work.keys[rows[order]],
-                np.concatenate(vectors),
-                [texts[row] for row in order],
-                tokens,
-                describe_run(device=encoder.device, seconds=seconds, n_texts=len(order), n_tokens=int(tokens.sum())),
+def _encode(work: Work, todo: npt.NDArray[np.intp], encoder: Encoder, store: Store, on_batch: OnProgress) -> int:
+    """Return how many texts were encoded; a segment is written while the next one is computed."""
+    chunks = [todo[start : start + SEGMENT_ROWS] for start in range(0, len(todo), SEGMENT_ROWS)]
+    n_encoded, failures = 0, []
+    writing: Future[None] | None = None
+    rows = _missing(work, chunks[0], store)
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        for after in [*chunks[1:], None]:
+            segment = _Segment(work, rows, encoder, store)
+            try:
+                segment.fill(on_batch)
+            except EncodingError as error:
+                failures.append(error)
+            except BaseException:
+                _finish(writing)
+                segment.publish()
+                raise
+            n_encoded += segment.n_done
+            # One thread uses the store at a time: it is asked while the writer rests.
+            _finish(writing)
+            rows = rows[:0] if after is None else _missing(work, after, store)
+            writing = writer.submit(segment.publish)
+        _finish(writing)
+    if failures:
+        raise failures[0]
+    return n_encoded
+
+
+def _missing(work: Work, rows: npt.NDArray[np.intp], store: Store) -> npt.NDArray[np.intp]:
+    """Return those of `rows` that still have no vector, whoever wrote meanwhile."""
+    return rows[store.missing(work.keys[rows])]
+
+
+def _finish(writing: Future[None] | None) -> None:
+    if writing is not None:
+        writing.result()
+
+
+class _Segment:
+    """The vectors of some texts, from the encoder to the store."""
+
+    def __init__(self, work: Work, rows: npt.NDArray[np.intp], encoder: Encoder, store: Store) -> None:
+        self._work, self._rows, self._encoder, self._store = work, rows, encoder, store
+        self._texts = [work.texts[row] for row in rows]
+        self._done: list[EncodedBatch] = []
+        self._seconds = 0.0
+
+    @property
+    def n_done(self) -> int:
+        """Texts that have a vector."""
+        return sum(len(batch.rows) for batch in self._done)
+
+    def fill(self, on_batch: OnProgress) -> None:
+        """Encode the texts; what is finished stays, whatever stops the encoder."""
+        begun = time.perf_counter()
+        try:
+            for batch in self._encoder.encode(self._texts):
+                self._done.append(batch)
+                on_batch(len(batch.rows), int(batch.n_tokens.sum()))
+        except KeyboardInterrupt:
+            msg = (
+                f"interrupted after {self.n_done} of these {len(self._rows)} texts; every finished vector is in the "
+                "store: run the same command again to go on"
             )
-    return len(rows)
+            raise InterruptedBuildError(msg) from None
+        finally:
+            self._seconds = time.perf_counter() - begun
+
+    def publish(self) -> None:
+        """Publish what is finished."""
+        if not self.n_done:
+            return
+        order = np.concatenate([batch.rows for batch in self._done])
+        tokens = np.concatenate([batch.n_tokens for batch in self._done])
+        run = describe_run(
+            device=self._encoder.device, seconds=self._seconds, n_texts=len(order), n_tokens=int(tokens.sum())
+        )
+        self._store.publish_segment(
+            self._encoder.space,
+            self._work.keys[self._rows[order]],
+            np.concatenate([batch.vectors for batch in self._done]),
+            [self._texts[row] for row in order],
+            tokens,
+            run,
+        )
 
 
-def _publish_collection(work: Work, model: Model, store: Store) -> CollectionInfo:
+def _publish_collection(work: Work, model: Described, store: Store) -> CollectionInfo:
     return store.publish_collection(
         name=f"{work.slide['name']}.{work.prompts.recipe['name']}",
         unit=work.prompts.unit,
@@ -190,7 +238,7 @@ def _publish_collection(work: Work, model: Model, store: Store) -> CollectionInf
 
 def _report(
     work: Work,
-    model: Model,
+    model: Described,
     *,
     n_encoded: int,
     n_tokens_left: int | None = None,

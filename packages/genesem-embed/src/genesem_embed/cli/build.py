@@ -2,17 +2,17 @@
 
 import enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from genesem_embed.cli.console import JsonFlag, StoreOption, say
 from genesem_embed.cli.progress import EncodingProgress
+from genesem_embed.errors import InputError
 
 if TYPE_CHECKING:
     from genesem_embed.build import BuildReport
-    from genesem_embed.encoders.model import Model
-    from genesem_embed.encoders.protocol import Encoder
+    from genesem_embed.encoders.protocol import Described, Encoder
 
 _EXAMPLE = "Example: `genesem-embed build --dataset slide.h5ad --store vectors --model minilm --top-genes 20`"
 
@@ -38,6 +38,14 @@ class Device(enum.StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+class Engine(enum.StrEnum):
+    """What computes the vectors."""
+
+    transformers = "transformers"
+    openai = "openai"
+    ray = "ray"
 
 
 def register(app: typer.Typer) -> None:
@@ -86,6 +94,27 @@ def build(
         int | None, typer.Option(min=1, help="Token budget of one batch. [default: by device]")
     ] = None,
     device: Annotated[Device, typer.Option(help="Where the encoder runs.")] = Device.auto,
+    pooling: Annotated[
+        str, typer.Option(help="mean, user-mean (the user part alone), last (token), or auto: as the model says.")
+    ] = "auto",
+    style: Annotated[str, typer.Option(help="chat, instruct, plain, or auto: as the model says.")] = "auto",
+    layer: Annotated[int, typer.Option(help="Hidden states to pool; -1 is the last layer.")] = -1,
+    thinking: Annotated[
+        bool,
+        typer.Option("--thinking", help="Leave the model's turn open for thoughts, as SemST's released code does."),
+    ] = False,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest text. [default: as the model says]")] = None,
+    truncate: Annotated[str, typer.Option(help="A longer text is an error, or cut at its end or start.")] = "error",
+    int8_threshold: Annotated[
+        float, typer.Option(min=0.0, help="Outliers of int8; 0 keeps the texts of a batch from moving each other.")
+    ] = 6.0,
+    adapter: Annotated[Path | None, typer.Option(help="Folder of a LoRA adapter, as `tune` writes it.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Commit or tag of a hub model. [default: newest]")] = None,
+    engine: Annotated[Engine, typer.Option(help="This machine, a server (--endpoint), or Ray.")] = Engine.transformers,
+    endpoint: Annotated[
+        str | None, typer.Option(help="Server for --engine openai (http://host:8000/v1), cluster for --engine ray.")
+    ] = None,
+    actors: Annotated[int | None, typer.Option(min=1, help="Ray actors, each with a model. [default: by GPUs]")] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Encode at most so many texts, then stop; the next build goes on.")
     ] = None,
@@ -95,7 +124,6 @@ def build(
     """Encode the texts of a slide that the store lacks, and publish the slide's collection."""
     from genesem_embed import build as steps
     from genesem_embed.datasets import PreprocessOptions, load_slide
-    from genesem_embed.encoders.model import describe_model
     from genesem_embed.store import Store, default_store, is_store
     from genesem_embed.texts import RecipeOptions, find_recipe
 
@@ -110,9 +138,21 @@ def build(
         preprocess=PreprocessOptions(min_cells=min_cells, n_hvg=n_hvg),
     )
     slide = load_slide(dataset, counts_layer=counts_layer, gene_symbols=gene_symbols)
-    described = describe_model(
-        model or chosen.default_model, precision=precision.value, quantization=quantization.value, device=device.value
-    )
+    wishes: dict[str, Any] = {
+        "pooling": pooling,
+        "style": style,
+        "layer": layer,
+        "quantization": quantization.value,
+        "max_tokens": max_tokens,
+        "truncation": truncate,
+        "precision": precision.value,
+        "device": device.value,
+        "adapter": adapter,
+        "int8_threshold": int8_threshold,
+        "thinking": thinking,
+        "revision": revision,
+    }
+    described = _describe(engine, endpoint, model, chosen.default_model, wishes)
     if dry_run:
         existing = Store.open(place) if is_store(place) else None
         report = steps.dry_run(steps.plan(slide, recipe, options, described, existing), described)
@@ -125,7 +165,7 @@ def build(
             options,
             described,
             opened,
-            load_encoder=lambda found: _load(found, batch_tokens),
+            load_encoder=lambda found: _load(found, engine, batch_tokens, endpoint, actors),
             limit=limit,
             on_start=progress.start,
             on_batch=progress.advance,
@@ -133,10 +173,40 @@ def build(
     say(report.to_json(), _built(report, place), as_json=as_json)
 
 
-def _load(model: "Model", batch_tokens: int | None) -> "Encoder":
+def _describe(
+    engine: Engine, endpoint: str | None, model: str | None, default: str, wishes: dict[str, Any]
+) -> "Described":
+    if engine is Engine.openai:
+        from genesem_embed.encoders.openai import describe_server
+
+        if endpoint is None:
+            msg = "--engine openai needs --endpoint, such as http://localhost:8000/v1"
+            raise InputError(msg)
+        return describe_server(endpoint, model=model, style=wishes["style"], precision=wishes["precision"])
+    from genesem_embed.encoders.model import describe_model
+
+    return describe_model(model or default, **wishes)
+
+
+def _load(
+    model: Any,  # noqa: ANN401 - what _describe gave for the same engine
+    engine: Engine,
+    batch_tokens: int | None,
+    endpoint: str | None,
+    actors: int | None,
+) -> "Encoder":
+    if engine is Engine.openai:
+        from genesem_embed.encoders.openai import ServerEncoder
+
+        return ServerEncoder(model)
+    if engine is Engine.ray:
+        from genesem_embed.encoders.cluster import RayEncoder
+
+        return RayEncoder(model, address=endpoint, n_actors=actors, batch_tokens=batch_tokens)
     from genesem_embed.encoders.transformer import load_encoder
 
-    return load_encoder(model, batch_tokens=batch_tokens)
+    encoder: Encoder = load_encoder(model, batch_tokens=batch_tokens)
+    return encoder
 
 
 def _planned(report: "BuildReport") -> list[str]:

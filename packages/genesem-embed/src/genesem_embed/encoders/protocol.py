@@ -22,6 +22,23 @@ class EncodedBatch:
     """Tokens of each text, special ones included."""
 
 
+class Described(Protocol):
+    """What is known of a model before it is loaded."""
+
+    @property
+    def space(self) -> Space:
+        """The space that its vectors would be in."""
+        ...
+
+    def render(self, system: str | None, user: str) -> str:
+        """Return the text of a prompt."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the number of tokens of every text."""
+        ...
+
+
 @runtime_checkable
 class Encoder(Protocol):
     """Turns texts into vectors of one space."""
