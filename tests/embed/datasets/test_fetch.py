@@ -6,6 +6,7 @@ import io
 import socket
 import tarfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -227,3 +228,32 @@ def test_the_demo_is_made_and_read_as_a_file(tmp_path):
     by_name, by_path = load_slide("demo"), load_slide(place / "demo.h5ad")
     assert fingerprint(by_name) == fingerprint(by_path)
     assert fetch_dataset(find_dataset("demo"), folder=tmp_path) == place
+
+
+def test_jobs_that_start_together_download_once(entry, server, tmp_path):
+    found = entry()
+    with ThreadPoolExecutor(4) as jobs:
+        places = list(jobs.map(lambda _: fetch_dataset(found, folder=tmp_path), range(4)))
+    assert {(place / "slide.h5ad").read_bytes() for place in places} == {BODY}
+    assert server.plan["served"] == [len(BODY)]
+
+
+def test_without_a_cache_folder_there_is_no_lock(entry, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("where the cache folder should be")
+    monkeypatch.setenv("GENESEM_CACHE", str(tmp_path / "file"))
+    assert (fetch_dataset(entry(), folder=tmp_path) / "slide.h5ad").read_bytes() == BODY
+
+
+def test_a_download_stopped_by_hand_goes_on_where_it_stopped(entry, server, tmp_path, monkeypatch):
+    def stop(bar, n):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("genesem_embed.datasets.download.tqdm.update", stop)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_dataset(entry(), folder=tmp_path)
+    kept = (tmp_path / "here" / "slide.h5ad.part").stat().st_size
+    assert 0 < kept < len(BODY)
+    place = fetch_dataset(entry(), folder=tmp_path)
+    assert (place / "slide.h5ad").read_bytes() == BODY
+    assert server.plan["served"][-1] == len(BODY) - kept

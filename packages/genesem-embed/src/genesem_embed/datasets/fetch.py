@@ -8,6 +8,7 @@ import pooch
 import requests
 
 from genesem_embed.datasets.download import ResumingDownloader
+from genesem_embed.datasets.lock import only_one
 from genesem_embed.datasets.registry import Dataset, RemoteFile
 from genesem_embed.datasets.unpack import extract_member
 from genesem_embed.errors import DownloadError, GenesemError
@@ -35,8 +36,10 @@ def fetch_dataset(dataset: Dataset, *, folder: Path | None = None) -> Path:
     try:
         if dataset.reader == "demo":
             _write_demo(place / f"{dataset.name}.h5ad")
-        for file in dataset.files:
-            _fetch_file(dataset, file, place)
+        if not all(_is_here(file, place) for file in dataset.files):
+            with only_one(place):
+                for file in dataset.files:
+                    _fetch_file(dataset, file, place)
     except OSError as error:
         if isinstance(error, GenesemError):
             raise
@@ -54,6 +57,11 @@ def _write_demo(target: Path) -> None:
         part = target.with_name(target.name + ".part")
         make_demo().write_h5ad(part)
         part.replace(target)
+
+
+def _is_here(file: RemoteFile, place: Path) -> bool:
+    target = place / file.filename
+    return target.exists() if file.archive is not None else _is_right(file, target)
 
 
 def _fetch_file(dataset: Dataset, file: RemoteFile, place: Path) -> None:
