@@ -106,3 +106,16 @@ def test_random_vectors_have_the_paper_s_mean_and_variance():
     assert abs(found.mean()) < 0.01
     assert found.var() == pytest.approx(PAPER_VARIANCE, rel=0.02)
     np.testing.assert_array_equal(found, random_semantics(2000, 50, seed=3).matrix)
+
+
+def test_the_same_slide_built_under_two_names_is_one_choice(store, slide):
+    publish(store, slide, slide.obs_names)
+    publish(store, slide, slide.obs_names, name="another name")
+    assert len(store.collections()) == 2
+    assert read(store, slide).matrix.shape == (60, DIM)
+
+
+def test_what_is_stored_instead_is_named(store, slide):
+    publish(store, slide, slide.obs_names, top_genes=5)
+    with pytest.raises(CollectionMissingError, match="found spot-symbols top 5 in space"):
+        read(store, slide)

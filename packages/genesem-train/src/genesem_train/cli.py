@@ -29,6 +29,8 @@ class OneLineErrors(TyperGroup):
             if ctx.params.get("debug"):
                 raise
             typer.echo(f"error: {error}", err=True)
+        except KeyboardInterrupt:
+            typer.echo("error: interrupted; nothing half-written was left: run the same command again", err=True)
         raise typer.Exit(1)
 
 

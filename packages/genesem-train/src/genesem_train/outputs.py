@@ -5,6 +5,7 @@ the one from before, never half of one.
 """
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -27,13 +28,17 @@ OWN_NAMES = {"metrics.json", "config.toml", "result.h5ad", "model.safetensors", 
 
 
 def check_out(out: Path) -> None:
-    """Pass when `out` is free, empty, or an earlier result that may be replaced.
+    """Pass when `out` is free, empty, or an earlier result that may be replaced, and can be written.
 
     Raises
     ------
     ConfigError
-        When it is a file or holds anything that a fit did not write.
+        When it is a file, holds anything that a fit did not write, or lies where nothing can be written.
     """
+    existing = next(folder for folder in (out.resolve().parent, *out.resolve().parents) if folder.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        msg = f"--out {out} cannot be written: {existing} is no folder that you may write to; give another --out"
+        raise ConfigError(msg)
     if not out.exists():
         return
     if not out.is_dir():

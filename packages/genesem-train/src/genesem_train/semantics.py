@@ -100,7 +100,8 @@ def _choose(
         for info in store.find_collections(recipe=recipe, space=space)
         if info.digest.startswith(digest or "") and _fits(info.recipe, top_genes, explicit=digest is not None)
     ]
-    mine = [info for info in found if info.slide["fingerprint"] == mark]
+    # The same slide built under two names gives two collections of the same ids and keys: one is as good as the other.
+    mine = list({(i.space.id, i.table_sha256): i for i in found if i.slide["fingerprint"] == mark}.values())
     if len(mine) == 1:
         return mine[0]
     if len(mine) > 1:
@@ -108,21 +109,31 @@ def _choose(
         msg = f"{len(mine)} collections fit this slide: {listed}; choose with --space or --collection"
         raise ConfigError(msg)
     name = slide.uns["genesem"]["name"]
-    if others := [info for info in found if info.slide["name"] == name]:
+    if namesakes := [i for i in found if i.slide["name"] == name and i.slide["fingerprint"] != mark]:
         msg = (
-            f"the slide {name} is not the one that {others[0].name} was built from: fingerprint {mark[:12]} here, "
-            f"{str(others[0].slide['fingerprint'])[:12]} there; use that slide, or build this one: "
+            f"the slide {name} is not the one that {namesakes[0].name} was built from: fingerprint {mark[:12]} here, "
+            f"{str(namesakes[0].slide['fingerprint'])[:12]} there; use that slide, or build this one: "
             f"{_build_command(store, dataset, recipe, top_genes)}"
         )
         raise SlideMismatchError(msg)
     wanted = f"recipe {recipe}, top {top_genes} genes" + (f", space {space}" if space else "")
-    msg = f"nothing is stored for slide {name} ({wanted}); run: {_build_command(store, dataset, recipe, top_genes)}"
+    others = [info for info in store.collections() if info.slide["fingerprint"] == mark]
+    listed = ", ".join(_describe(info) for info in others) or "nothing of this slide"
+    msg = (
+        f"nothing is stored for slide {name} ({wanted}); found {listed}; "
+        f"run: {_build_command(store, dataset, recipe, top_genes)}"
+    )
     raise CollectionMissingError(msg)
 
 
 def _fits(recipe: Mapping[str, object], top_genes: int, *, explicit: bool) -> bool:
     """Tell whether a per-spot collection lists as many genes as asked; a collection chosen by digest always fits."""
     return explicit or recipe.get("top_genes", top_genes) == top_genes
+
+
+def _describe(info: CollectionInfo) -> str:
+    top = f" top {info.recipe['top_genes']}" if "top_genes" in info.recipe else ""
+    return f"{info.recipe['name']}{top} in space {info.space.id[:12]}"
 
 
 def _build_command(store: Store, dataset: str, recipe: str, top_genes: int) -> str:

@@ -67,6 +67,9 @@ def _n_domains(n_spots: int, annotation: "pd.Categorical[str] | None", config: F
     if not wanted:
         msg = "the number of domains is not known, as the slide has no labels; give --n-domains K"
         raise ConfigError(msg)
+    if wanted < 2:
+        msg = f"the column {config.data.label_key!r} names one domain only; expected at least 2: give --n-domains K"
+        raise ConfigError(msg)
     if n_spots <= wanted:
         msg = f"the slide has {n_spots} spots for {wanted} domains; expected more spots than domains: lower --n-domains"
         raise ConfigError(msg)

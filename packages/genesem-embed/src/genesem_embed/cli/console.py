@@ -34,6 +34,8 @@ class OneLineErrors(TyperGroup):
                 raise
             said = str(error) if isinstance(error, GenesemError) else _os_problem(error)
             typer.echo(f"error: {said}", err=True)
+        except KeyboardInterrupt:
+            typer.echo("error: interrupted; nothing half-written was published: run the same command again", err=True)
         raise typer.Exit(1)
 
 
