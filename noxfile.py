@@ -15,9 +15,9 @@ BOTH = ("-e", f"{EMBED}[offline]", "-e", TRAIN)
 TESTING = (
     "beartype",
     "cryptography",
-    "fsspec",
     "hypothesis",
     "moto[server]",
+    "obstore",
     "playwright",
     "psutil",
     "pytest",
@@ -51,6 +51,13 @@ def slow(session: nox.Session) -> None:
     """Run the tests that take minutes."""
     install(session, *BOTH, *TESTING)
     session.run("pytest", "-m", "slow", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def crash(session: nox.Session) -> None:
+    """Kill builds, merges, pulls and compactions 200 times at random moments; nothing published may be lost."""
+    install(session, *BOTH, *TESTING)
+    session.run("pytest", "tests/embed/store/test_crash.py", "-m", "slow", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
@@ -104,6 +111,7 @@ def minimums(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Run the benchmarks; each prints ratios against a named alternative in the same run."""
     install(session, *BOTH, *TESTING)
+    session.install("-q", "lancedb", "langchain-classic")  # what the store is measured against
     session.run("pytest", "tests/bench", "-s", "-o", "python_files=bench_*.py", *session.posargs)
 
 
