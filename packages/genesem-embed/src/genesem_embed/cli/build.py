@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from genesem_embed.cli import engines
 from genesem_embed.cli.console import JsonFlag, StoreOption, say
 from genesem_embed.cli.progress import EncodingProgress
-from genesem_embed.errors import InputError
 
 if TYPE_CHECKING:
     from genesem_embed.build import BuildReport
-    from genesem_embed.encoders.protocol import Described, Encoder
+    from genesem_embed.encoders.protocol import Described
+    from genesem_embed.texts import TokenBudget
 
 _EXAMPLE = "Example: `genesem-embed build --dataset slide.h5ad --store vectors --model minilm --top-genes 20`"
 
@@ -38,14 +39,6 @@ class Device(enum.StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
-
-
-class Engine(enum.StrEnum):
-    """What computes the vectors."""
-
-    transformers = "transformers"
-    openai = "openai"
-    ray = "ray"
 
 
 def register(app: typer.Typer) -> None:
@@ -84,6 +77,15 @@ def build(
     orthologues: Annotated[
         bool, typer.Option("--orthologues", help="Use the human summary where a mouse gene has none.")
     ] = False,
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cells",
+            metavar="NAME=VALUE",
+            help="Option of cell-sentences, repeatable: k=3, pairing=spatial, negatives=paper-like, sections=near, "
+            "scaling=p99, split_key=donor, status_key=stage, folds=4, occlude=CD3, sample=500 ...",
+        ),
+    ] = None,
     counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
     gene_symbols: Annotated[
         str | None, typer.Option(help="Column of var that holds gene symbols, where the index holds Ensembl ids.")
@@ -110,7 +112,9 @@ def build(
     ] = 6.0,
     adapter: Annotated[Path | None, typer.Option(help="Folder of a LoRA adapter, as `tune` writes it.")] = None,
     revision: Annotated[str | None, typer.Option(help="Commit or tag of a hub model. [default: newest]")] = None,
-    engine: Annotated[Engine, typer.Option(help="This machine, a server (--endpoint), or Ray.")] = Engine.transformers,
+    engine: Annotated[
+        engines.Engine, typer.Option(help="This machine, a server (--endpoint), or Ray.")
+    ] = engines.Engine.transformers,
     endpoint: Annotated[
         str | None, typer.Option(help="Server for --engine openai (http://host:8000/v1), cluster for --engine ray.")
     ] = None,
@@ -125,19 +129,10 @@ def build(
     from genesem_embed import build as steps
     from genesem_embed.datasets import PreprocessOptions, load_slide
     from genesem_embed.store import Store, default_store, is_store
-    from genesem_embed.texts import RecipeOptions, find_recipe
+    from genesem_embed.texts import RecipeOptions, expand_options, find_recipe, parse_cell_options
 
     place = store or default_store()
     chosen = find_recipe(recipe)
-    options = RecipeOptions(
-        top_genes=top_genes,
-        template=template,
-        gene_table=gene_table,
-        organism=organism,
-        orthologues=orthologues,
-        preprocess=PreprocessOptions(min_cells=min_cells, n_hvg=n_hvg),
-    )
-    slide = load_slide(dataset, counts_layer=counts_layer, gene_symbols=gene_symbols)
     wishes: dict[str, Any] = {
         "pooling": pooling,
         "style": style,
@@ -152,76 +147,72 @@ def build(
         "thinking": thinking,
         "revision": revision,
     }
-    described = _describe(engine, endpoint, model, chosen.default_model, wishes)
-    if dry_run:
-        existing = Store.open(place) if is_store(place) else None
-        report = steps.dry_run(steps.plan(slide, recipe, options, described, existing), described)
-        say(report.to_json(), _planned(report), as_json=as_json)
-        return
-    with Store.open(place, mode="a") as opened, EncodingProgress() as progress:
-        report = steps.build(
-            slide,
-            recipe,
-            options,
-            described,
-            opened,
-            load_encoder=lambda found: _load(found, engine, batch_tokens, endpoint, actors),
-            limit=limit,
-            on_start=progress.start,
-            on_batch=progress.advance,
-        )
-    say(report.to_json(), _built(report, place), as_json=as_json)
+    described = engines.describe(engine, endpoint, model, chosen.default_model, wishes)
+    options = RecipeOptions(
+        top_genes=top_genes,
+        template=template,
+        gene_table=gene_table,
+        organism=organism,
+        orthologues=orthologues,
+        preprocess=PreprocessOptions(min_cells=min_cells, n_hvg=n_hvg),
+        cells=parse_cell_options(cells or ()),
+        budget=_budget(described),
+    )
+    slide = load_slide(dataset, kind=chosen.kind, counts_layer=counts_layer, gene_symbols=gene_symbols)
+    reports = []
+    for part in expand_options(slide, recipe, options):  # one, or one a fold where scaling is fitted on training cells
+        if dry_run:
+            existing = Store.open(place) if is_store(place) else None
+            reports.append(steps.dry_run(steps.plan(slide, recipe, part, described, existing), described))
+            continue
+        with Store.open(place, mode="a") as opened, EncodingProgress() as progress:
+            report = steps.build(
+                slide,
+                recipe,
+                part,
+                described,
+                opened,
+                load_encoder=lambda found: engines.load(found, engine, batch_tokens, endpoint, actors),
+                limit=limit,
+                on_start=progress.start,
+                on_batch=progress.advance,
+            )
+        reports.append(report)
+    results = [report.to_json() for report in reports]
+    lines = [line for report in reports for line in (_planned(report) if dry_run else _built(report, place))]
+    say(results[0] if len(results) == 1 else {"parts": results}, lines, as_json=as_json)
 
 
-def _describe(
-    engine: Engine, endpoint: str | None, model: str | None, default: str, wishes: dict[str, Any]
-) -> "Described":
-    if engine is Engine.openai:
-        from genesem_embed.encoders.openai import describe_server
+def _budget(model: "Described") -> "TokenBudget":
+    """Return how long a text the model takes, and how to count; recipes drop whole sentences to fit."""
+    from genesem_embed.texts import TokenBudget
 
-        if endpoint is None:
-            msg = "--engine openai needs --endpoint, such as http://localhost:8000/v1"
-            raise InputError(msg)
-        return describe_server(endpoint, model=model, style=wishes["style"], precision=wishes["precision"])
-    from genesem_embed.encoders.model import describe_model
-
-    return describe_model(model or default, **wishes)
-
-
-def _load(
-    model: Any,  # noqa: ANN401 - what _describe gave for the same engine
-    engine: Engine,
-    batch_tokens: int | None,
-    endpoint: str | None,
-    actors: int | None,
-) -> "Encoder":
-    if engine is Engine.openai:
-        from genesem_embed.encoders.openai import ServerEncoder
-
-        return ServerEncoder(model)
-    if engine is Engine.ray:
-        from genesem_embed.encoders.cluster import RayEncoder
-
-        return RayEncoder(model, address=endpoint, n_actors=actors, batch_tokens=batch_tokens)
-    from genesem_embed.encoders.transformer import load_encoder
-
-    encoder: Encoder = load_encoder(model, batch_tokens=batch_tokens)
-    return encoder
+    return TokenBudget(
+        max_tokens=model.space.max_tokens,
+        count=lambda system, users: model.count_tokens([model.render(system, user) for user in users]),
+    )
 
 
 def _planned(report: "BuildReport") -> list[str]:
     return [
         f"{report.dataset}: {report.n_ids} texts, {report.n_unique} unique, {report.n_stored} already stored",
         f"to encode: {report.n_left} texts, {report.n_tokens_left} tokens (dry run, nothing written)",
+        *_warned(report),
     ]
 
 
 def _built(report: "BuildReport", place: str) -> list[str]:
-    head = f"{report.dataset}: {report.n_ids} texts, {report.n_unique} unique, {report.n_stored} already stored"
+    told = f"{report.dataset}: {report.n_ids} texts, {report.n_unique} unique, {report.n_stored} already stored"
     if report.n_encoded:
-        head += f", {report.n_encoded} encoded in {report.seconds:.1f} s"
+        told += f", {report.n_encoded} encoded in {report.seconds:.1f} s"
     else:
-        head += ", nothing to encode (no language model was loaded)"
+        told += ", nothing to encode (no language model was loaded)"
+    head = [told, *_warned(report)]
     if report.collection is None:
-        return [head, f"{report.n_left} texts left: run again without --limit to finish the collection"]
-    return [head, f"collection {report.collection} @ {str(report.digest)[:12]} in {place}, space {report.space[:12]}"]
+        return [*head, f"{report.n_left} texts left: run again without --limit to finish the collection"]
+    return [*head, f"collection {report.collection} @ {str(report.digest)[:12]} in {place}, space {report.space[:12]}"]
+
+
+def _warned(report: "BuildReport") -> list[str]:
+    said = report.notes.get("warnings", [])
+    return [f"note: {line}" for line in said] if isinstance(said, list) else []
