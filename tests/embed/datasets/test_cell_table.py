@@ -115,3 +115,17 @@ def test_a_word_far_down_among_the_numbers_of_a_marker(tmp_path, monkeypatch):
     _cells(CD3=["0.5", "1.0", "bad"]).to_csv(tmp_path / "cells.csv", index=False)
     with pytest.raises(InputError, match="holds text"):
         read_cell_table(tmp_path / "cells.csv")
+
+
+def test_a_fact_about_patients_is_no_marker(tmp_path):
+    table = pd.concat([_cells(), _cells(ObjectNumber=[3, 4, 2])])
+    table["age"] = [40, 40, 60] * 2
+    table["empty"] = 0.0
+    table["smoker"] = [True, True, False] * 2
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    slide = read_cell_table(tmp_path / "cells.csv")
+    assert list(slide.var["full_name"]) == ["CD3", "Ki / 67", "empty"]
+    assert slide.obs["age"].tolist() == [40, 40, 60] * 2
+    assert slide.obs["smoker"].tolist() == ["True", "True", "False"] * 2
+    given = read_cell_table(tmp_path / "cells.csv", CellColumns(markers=("CD3", "age")))
+    assert list(given.var_names) == ["CD3", "age"]

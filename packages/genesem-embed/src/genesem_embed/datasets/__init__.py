@@ -14,7 +14,7 @@ from genesem_embed.errors import GenesemError
 from genesem_embed.folders import data_dir as default_data_dir
 
 if TYPE_CHECKING:
-    from genesem_embed.datasets.cell_table import CellColumns
+    from genesem_embed.datasets.cell_columns import CellColumns
     from genesem_embed.datasets.checks import check_slide
     from genesem_embed.datasets.demo import demo_descriptions, make_demo
     from genesem_embed.datasets.fetch import fetch_dataset
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from genesem_embed.datasets.top_genes import SpotGenes, spot_genes
 
 _LAZY = {
-    "CellColumns": "cell_table",
+    "CellColumns": "cell_columns",
     "PreprocessOptions": "preprocess",
     "SpotGenes": "top_genes",
     "check_slide": "checks",

@@ -1,7 +1,5 @@
-"""Any CSV of cells, one row each: which column is what is given, or guessed from the names that labs use."""
+"""Any CSV of cells, one row each, read in pieces into one AnnData."""
 
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,42 +8,21 @@ import numpy.typing as npt
 import pandas as pd
 from anndata import AnnData
 
-from genesem_embed.datasets.markers import cell_slide, require_columns
+from genesem_embed.datasets.cell_columns import CellColumns, choose_columns
+from genesem_embed.datasets.markers import cell_slide
 from genesem_embed.errors import InputError
 
-_GUESSES = {
-    "id": ("cellid", "cell", "cellname", "objectnumber", "object", "celllabel", "celllabelinimage", "id"),
-    "image": ("image", "imageid", "imagenumber", "sample", "sampleid", "fov", "roi", "core", "point", "acquisition"),
-    "patient": ("patient", "patientid", "donor", "donorid", "case", "subject", "subjectid"),
-    "x": ("centroidx", "xcentroid", "locationcenterx", "centerx", "posx", "xposition", "coordx", "xpx", "x"),
-    "y": ("centroidy", "ycentroid", "locationcentery", "centery", "posy", "yposition", "coordy", "ypx", "y"),
-    "cell_type": ("celltype", "type", "celltypes", "phenotype", "annotation", "cluster", "class"),
-    "status": ("status", "clinicalstatus", "stage", "outcome", "response", "recurrence", "diagnosis", "condition"),
-}
-_NOT_MARKERS = re.compile(r"unnamed.*|index|.*area.*|.*size|eccentricity|solidity|perimeter|.*axislength.*|orientation")
 _CHUNK = 100_000
 _SAMPLE = 1000
-
-
-@dataclass(frozen=True, kw_only=True)
-class CellColumns:
-    """Which column of a table of cells is what; None means guess, or leave out where nothing fits."""
-
-    id: str | None = None
-    image: str | None = None
-    patient: str | None = None
-    x: str | None = None
-    y: str | None = None
-    cell_type: str | None = None
-    status: str | None = None
-    markers: tuple[str, ...] | None = None
+_EXTREMES = (np.minimum, np.maximum)
 
 
 def read_cell_table(path: Path, columns: CellColumns | None = None) -> AnnData:
     """Return the cells in the CSV or TSV at `path`: X markers, obs cell_type, image, patient, status and other text.
 
     Cell ids get their image's name in front where they repeat between images. A table without an image column is one
-    image.
+    image. A guessed marker that never varies within a patient is a fact about patients, such as an age: it goes to obs,
+    since as a marker it would give the patient away.
 
     Parameters
     ----------
@@ -58,12 +35,18 @@ def read_cell_table(path: Path, columns: CellColumns | None = None) -> AnnData:
         Where a named column is missing, x, y or markers cannot be found, or a marker holds text.
     """
     sample = _read_sample(path)
-    roles, markers = _choose(path, sample, columns or CellColumns())
+    roles, markers = choose_columns(path, sample, columns or CellColumns())
     _refuse_spoilt(path, sample.drop(columns=[*roles.values(), *markers]))
     place = [roles.pop("x"), roles.pop("y")]
-    text = [name for name in sample if name in roles.values() or not pd.api.types.is_numeric_dtype(sample[name])]
-    rows, values = _read_rows(path, markers, place, [str(name) for name in text])
-    return cell_slide(values, markers, _annotation(rows, roles, place), rows[place].to_numpy())
+    text = [str(name) for name in sample if name in roles.values() or name not in sample.select_dtypes("number")]
+    rows, values = _read_rows(path, markers, place, text)
+    obs = _annotation(rows, roles, place)
+    if columns is None or columns.markers is None:
+        facts = _facts_of_groups(values, obs["patient" if "patient" in obs else "image"])
+        for column in np.flatnonzero(facts):
+            obs[markers[column]] = values[:, column]
+        values, markers = values[:, ~facts], [name for name, fact in zip(markers, facts, strict=True) if not fact]
+    return cell_slide(values, markers, obs, rows[place].to_numpy())
 
 
 def _read_sample(path: Path) -> pd.DataFrame:
@@ -106,39 +89,20 @@ def _read_rows(
     return pd.concat(parts, ignore_index=True), np.concatenate(values)
 
 
+def _facts_of_groups(values: npt.NDArray[np.float32], groups: "pd.Series[Any]") -> npt.NDArray[np.bool_]:
+    """Return which columns vary between groups and never within one; none where groups are too small to tell."""
+    codes, names = pd.factorize(groups)
+    if len(names) < 2 or len(codes) < 2 * len(names):
+        return np.zeros(values.shape[1], dtype=bool)
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-2))
+    low, high = (np.stack([which.reduceat(column[order], starts) for column in values.T]) for which in _EXTREMES)
+    found: npt.NDArray[np.bool_] = (low == high).all(axis=1) & (low.min(axis=1) < high.max(axis=1))
+    return found
+
+
 def _separator(path: Path) -> str:
     return "\t" if ".tsv" in path.suffixes or ".txt" in path.suffixes else ","
-
-
-def _choose(path: Path, sample: pd.DataFrame, given: CellColumns) -> tuple[dict[str, str], list[str]]:
-    """Return column by role, as given, else guessed, and the columns that are markers."""
-    names = [str(name) for name in sample.columns]
-    roles = {role: name for role in _GUESSES if (name := getattr(given, role)) is not None}
-    if problem := require_columns(names, [*roles.values(), *(given.markers or ())]):
-        msg = f"{path} {problem}"
-        raise InputError(msg)
-    free = {_plain(name): name for name in reversed(names) if name not in roles.values()}
-    for role, guesses in _GUESSES.items():
-        if role not in roles and (fits := [free[name] for name in guesses if name in free]):
-            roles[role] = fits[0]
-    lacking = [role for role in ("x", "y") if role not in roles]
-    if lacking:
-        msg = f"{path} has no column that reads like {' or '.join(lacking)}; it has: {', '.join(names[:20])}"
-        raise InputError(msg)
-    markers = list(given.markers or _marker_columns(sample, set(roles.values())))
-    if not markers:
-        msg = f"{path} has no column of numbers left to be a marker; it has: {', '.join(names[:20])}"
-        raise InputError(msg)
-    return roles, markers
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _marker_columns(sample: pd.DataFrame, taken: set[str]) -> list[str]:
-    numeric = [str(name) for name in sample.select_dtypes("number")]
-    return [name for name in numeric if name not in taken and not _NOT_MARKERS.fullmatch(_plain(name))]
 
 
 def _annotation(rows: pd.DataFrame, roles: dict[str, str], place: list[str]) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from pathlib import Path
 import anndata as ad
 from anndata import AnnData
 
-from genesem_embed.datasets.cell_table import CellColumns, read_cell_table
+from genesem_embed.datasets.cell_columns import CellColumns
+from genesem_embed.datasets.cell_table import read_cell_table
 from genesem_embed.datasets.checks import Kind, check_slide
 from genesem_embed.datasets.h5ad import read_h5ad
 from genesem_embed.datasets.registered import read_registered
