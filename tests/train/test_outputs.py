@@ -54,6 +54,7 @@ def test_a_result_holds_what_the_design_names(inputs, slide, tmp_path):
     read = load_weights(tmp_path / "r" / "model.safetensors")
     assert torch.equal(read[0]["layer.weight"], weights[0]["layer.weight"])
     assert list(tmp_path.iterdir()) == [tmp_path / "r"]
+    assert len({path.stat().st_mode for path in (tmp_path / "r").iterdir() if path.is_file()}) == 1
     assert "domain" not in slide.obs
 
 

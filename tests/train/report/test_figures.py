@@ -68,6 +68,12 @@ def test_spacing_of_a_lattice_is_its_constant(scale):
     assert spot_spacing(hexagonal) == pytest.approx(scale, rel=1e-5)
 
 
+def test_scattered_cells_are_drawn_smaller_than_a_lattice_as_dense():
+    scattered = np.random.default_rng(0).random((4000, 2)) * np.sqrt(4000)
+    assert 0.65 < spot_spacing(scattered) < 0.85
+    assert spot_spacing(np.repeat(scattered, 2, axis=0)) > 0  # every cell there twice
+
+
 def test_spots_of_a_lattice_touch_but_do_not_overlap():
     row, column = np.divmod(np.arange(900), 30)
     coords = np.stack([column, row], axis=1) * 10.0

@@ -17,7 +17,7 @@ import anndata as ad
 import numpy as np
 import pandas as pd
 import tomli_w
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from genesem_train.errors import ConfigError
@@ -132,7 +132,8 @@ def save_weights(path: Path, weights: Mapping[int, Mapping[str, Tensor]]) -> Non
         for seed, state in weights.items()
         for name, tensor in state.items()
     }
-    save_file(flat, path)
+    # the library's own save_file leaves a file that nobody else may read
+    path.write_bytes(save(flat))
 
 
 def load_weights(path: Path) -> dict[int, dict[str, Tensor]]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from genesem_train.report.figures.canvas import inch_axes, new_figure
 from genesem_train.report.inputs import ReportInput
@@ -27,6 +28,7 @@ def draw_losses(inputs: ReportInput) -> Figure:
             axes.plot(np.arange(1, len(values) + 1), values, linewidth=0.9, color=colour, label=f"seed {seed}")
         axes.set(title=f"loss: {term}", xlabel="epoch")
         axes.margins(x=0.02)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         if place == columns - 1 and len(inputs.losses) > 1:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.2, fontsize=7)
     return figure
