@@ -44,9 +44,9 @@ def gene_users(n, *, n_genes=20, seed=0, n_leads=None):
     return users
 
 
-def tiny_qwen3(folder, *, hidden=64, layers=2, heads=4, kv_heads=2, vocab=600, seed=0, dtype="float32"):
-    """Build a random Qwen3 causal language model with a chat template."""
-    tokenizer = _qwen_tokenizer(vocab)
+def tiny_qwen3(folder, *, hidden=64, layers=2, heads=4, kv_heads=2, vocab=600, seed=0, dtype="float32", words=()):
+    """Build a random Qwen3 causal language model with a chat template; `words` are known to its tokenizer too."""
+    tokenizer = _qwen_tokenizer(vocab, words)
     _save_qwen(folder, tokenizer, hidden, layers, heads, kv_heads, seed, dtype)
     return folder
 
@@ -100,7 +100,7 @@ def tiny_bert(folder, *, hidden=64, layers=2, heads=4, seed=0, normalise=True):
     return folder
 
 
-def _qwen_tokenizer(vocab):
+def _qwen_tokenizer(vocab, words=()):
     """Return a byte-level BPE in Qwen's shape, whose marks have the ids after all words, as Qwen's have."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
@@ -112,7 +112,9 @@ def _qwen_tokenizer(vocab):
     )
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(_corpus(), trainers.BpeTrainer(vocab_size=vocab, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        [*_corpus(), *words], trainers.BpeTrainer(vocab_size=vocab, initial_alphabet=alphabet)
+    )
     for mark in MARKS:
         tokenizer.add_tokens([AddedToken(mark, special=mark.startswith("<|"), normalized=False)])
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=False, use_regex=False, add_prefix_space=False)
