@@ -44,10 +44,12 @@ def gene_users(n, *, n_genes=20, seed=0, n_leads=None):
     return users
 
 
-def tiny_qwen3(folder, *, hidden=64, layers=2, heads=4, kv_heads=2, vocab=600, seed=0, dtype="float32", words=()):
-    """Build a random Qwen3 causal language model with a chat template; `words` are known to its tokenizer too."""
+def tiny_qwen3(
+    folder, *, hidden=64, layers=2, heads=4, kv_heads=2, vocab=600, seed=0, dtype="float32", words=(), **shape
+):
+    """Build a random Qwen3 causal language model with a chat template; its tokenizer knows `words`."""
     tokenizer = _qwen_tokenizer(vocab, words)
-    _save_qwen(folder, tokenizer, hidden, layers, heads, kv_heads, seed, dtype)
+    _save_qwen(folder, tokenizer, hidden, layers, heads, kv_heads, seed, dtype, **shape)
     return folder
 
 
@@ -125,7 +127,7 @@ def _corpus():
     return [SYSTEM, *(SYSTEM.split(". ")), "system user assistant Instruct: Query:", *gene_users(200, seed=1)]
 
 
-def _save_qwen(folder, tokenizer, hidden, layers, heads, kv_heads, seed, dtype, padding_side="right"):
+def _save_qwen(folder, tokenizer, hidden, layers, heads, kv_heads, seed, dtype, padding_side="right", **shape):
     import torch
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
@@ -141,11 +143,11 @@ def _save_qwen(folder, tokenizer, hidden, layers, heads, kv_heads, seed, dtype, 
     config = Qwen3Config(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=hidden,
-        intermediate_size=3 * hidden,
+        intermediate_size=shape.get("intermediate", 3 * hidden),
         num_hidden_layers=layers,
         num_attention_heads=heads,
         num_key_value_heads=kv_heads,
-        head_dim=hidden // heads,
+        head_dim=shape.get("head_dim", hidden // heads),
         max_position_embeddings=1024,
         tie_word_embeddings=True,
         eos_token_id=tokenizer.token_to_id("<|im_end|>"),

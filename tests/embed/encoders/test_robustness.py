@@ -63,9 +63,30 @@ def test_a_vector_that_is_not_finite_is_named_and_the_others_come(tiny_bert, enc
         encoder._runners[0]._network.embeddings.word_embeddings.weight[word] = float("nan")
     seen = []
     batches = (seen.extend(batch.rows) for batch in encoder.encode(["PLP1", "MBP", "GFAP"]))
-    with pytest.raises(EncodingError, match=r"text 1 \('MBP'\) has a vector that is not finite"):
+    with pytest.raises(EncodingError, match=r"text 1 \('MBP'\) has a vector that is not finite in float16"):
         list(batches)
     assert sorted(seen) == [0, 2]
+
+
+def test_a_value_too_large_for_the_stored_precision_is_named(tiny_bert, encoder_of, collect):
+    for precision, fits in (("float16", False), ("float32", True)):
+        encoder = encoder_of(tiny_bert, normalise=False, precision=precision)
+        with torch.no_grad():
+            encoder._runners[0]._network.encoder.layer[-1].output.LayerNorm.weight *= 1e5
+        if fits:
+            assert np.isfinite(collect(encoder, ["MBP", "GFAP"])).all()
+        else:
+            with pytest.raises(EncodingError, match="not finite in float16"):
+                collect(encoder, ["MBP", "GFAP"])
+
+
+def test_what_batching_moves_is_measured(tiny_bert, encoder_of, collect):
+    encoder = encoder_of(tiny_bert)
+    assert encoder.exactness == {}
+    collect(encoder, ["MBP", "GFAP PLP1", "MOBP"])
+    assert encoder.exactness["n_texts"] == 3
+    assert encoder.exactness["lowest_cosine"] > 0.99999
+    assert encoder.exactness["largest_difference"] < 1e-5
 
 
 def test_many_problems_make_one_line(tiny_bert, encoder_of):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from anndata import AnnData
 
 from genesem_embed.datasets import fingerprint
-from genesem_embed.encoders.protocol import Described, EncodedBatch, Encoder
+from genesem_embed.encoders.protocol import Described, EncodedBatch, Encoder, Measured
 from genesem_embed.errors import EncodingError, InterruptedBuildError
 from genesem_embed.provenance import describe_run
 from genesem_embed.store import CollectionInfo, Store, text_keys
@@ -213,6 +213,8 @@ class _Segment:
         run = describe_run(
             device=self._encoder.device, seconds=self._seconds, n_texts=len(order), n_tokens=int(tokens.sum())
         )
+        if isinstance(self._encoder, Measured):
+            run["exactness"] = dict(self._encoder.exactness)
         self._store.publish_segment(
             self._encoder.space,
             self._work.keys[self._rows[order]],

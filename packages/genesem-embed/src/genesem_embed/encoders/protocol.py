@@ -1,6 +1,6 @@
 """What every encoder promises: texts in, vectors out, batch by batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -36,6 +36,16 @@ class Described(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the number of tokens of every text."""
+        ...
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """An encoder that has compared vectors of a batch with those of its texts alone."""
+
+    @property
+    def exactness(self) -> Mapping[str, float]:
+        """What was measured; empty before the first batch of several texts."""
         ...
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from genesem_embed.encoders.memory import Budget
 from genesem_embed.encoders.model import Model
+from genesem_embed.encoders.packing import Ids
 from genesem_embed.encoders.parallel import run_everywhere
 from genesem_embed.encoders.problems import Problems
 from genesem_embed.encoders.protocol import EncodedBatch
@@ -22,6 +24,8 @@ from genesem_embed.store.space import Space
 _BATCH_TOKENS = {"cpu": 2048, "cuda": 32_768}
 # Texts that are sorted together; those of the next window are tokenised while this one runs.
 _WINDOW = 8192
+# Texts of the first batch that are run again alone, to measure what batching moves.
+_MEASURED = 4
 
 
 class TransformerEncoder:
@@ -32,6 +36,7 @@ class TransformerEncoder:
         self._runners = runners
         self._budget = Budget(batch_tokens)
         self._end_token = _end_token(model)
+        self._exactness: dict[str, float] = {}
 
     @property
     def space(self) -> Space:
@@ -44,6 +49,11 @@ class TransformerEncoder:
         if self._model.device == "cuda":
             return f"{len(self._runners)} x {torch.cuda.get_device_name()}"
         return f"cpu ({torch.get_num_threads()} threads)"
+
+    @property
+    def exactness(self) -> dict[str, float]:
+        """How far some vectors of a batch were from those of their texts alone: lowest cosine, largest difference."""
+        return dict(self._exactness)
 
     @property
     def batch_tokens(self) -> int:
@@ -84,11 +94,34 @@ class TransformerEncoder:
                 problems.add(int(asked[0]), texts[int(asked[0])], "does not fit in memory")
                 continue
             vectors = self._finish(found)
-            finite = np.asarray(np.isfinite(vectors).all(axis=1))
+            if not self._exactness and len(batch) > 1:
+                self._measure([ids[row] for row in batch[:_MEASURED].tolist()], tokens.spans[rows[batch]], vectors)
+            finite = self._storable(vectors)
             for row in asked[~finite].tolist():
-                problems.add(row, texts[row], "has a vector that is not finite")
+                problems.add(row, texts[row], f"has a vector that is not finite in {self.space.precision}")
             kept = batch[finite]
             yield EncodedBatch(rows=start + rows[kept], vectors=vectors[finite], n_tokens=tokens.lengths[rows[kept]])
+
+    def _measure(
+        self, ids: Sequence[Ids], spans: npt.NDArray[np.int64], together: Float[np.ndarray, "text dim"]
+    ) -> None:
+        """Compare the first vectors of a batch with those of the same texts one at a time."""
+        alone = np.concatenate(
+            [self._finish(self._runners[0].run([one], spans[row : row + 1])) for row, one in enumerate(ids)]
+        )
+        together = together[: len(ids)]
+        lengths = np.linalg.norm(alone, axis=1) * np.linalg.norm(together, axis=1)
+        cosine = (alone * together).sum(axis=1) / np.maximum(lengths, np.finfo(np.float32).tiny)
+        self._exactness = {
+            "n_texts": float(len(ids)),
+            "lowest_cosine": float(cosine.min()),
+            "largest_difference": float(np.abs(alone - together).max()),
+        }
+
+    def _storable(self, vectors: Float[np.ndarray, "text dim"]) -> npt.NDArray[np.bool_]:
+        """Return which vectors are finite, also once they are cast to the stored precision."""
+        with np.errstate(over="ignore"):
+            return np.asarray(np.isfinite(vectors.astype(self.space.precision)).all(axis=1))
 
     def _runnable(self, texts: Sequence[str], start: int, tokens: Tokens, problems: Problems) -> Iterator[int]:
         """Yield the texts that can be run, and note why the others cannot."""
