@@ -162,7 +162,10 @@ def test_labels_with_a_header(registered, write_10x_h5, tmp_path):
     with pytest.raises(InputError, match="cannot be read as a tab-separated table"):
         load_slide("here", data_dir=tmp_path)
     (tmp_path / "here" / "metadata.tsv").unlink()
-    assert "region" not in load_slide("here", data_dir=tmp_path).obs
+    with pytest.warns(
+        UserWarning, match=r"no annotation: put a tab-separated table with ID and fine_annot_type at .*tsv"
+    ):
+        assert "region" not in load_slide("here", data_dir=tmp_path).obs
 
 
 def _write_section(folder, write_10x_h5):

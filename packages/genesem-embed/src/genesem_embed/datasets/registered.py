@@ -1,5 +1,6 @@
 """A registered data set as AnnData, unchecked: fetched, read by the reader its entry names, its annotation joined."""
 
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -28,9 +29,18 @@ def read_registered(entry: Dataset, *, folder: Path) -> AnnData:
         return slide
     place = fetch_dataset(entry, folder=folder)
     slide = _READERS[entry.reader](entry, place)
-    if entry.labels is not None and entry.label_key is not None and (place / entry.labels.file).exists():
-        slide.obs[entry.label_key] = _read_labels(place / entry.labels.file, entry.labels).reindex(slide.obs_names)
+    if entry.labels is not None and entry.label_key is not None:
+        _join_labels(slide, entry.label_key, place / entry.labels.file, entry.labels)
     return slide
+
+
+def _join_labels(slide: AnnData, key: str, path: Path, table: LabelTable) -> None:
+    """Put the annotation at `path` into ``obs[key]``; where the user has not put it there yet, say where it belongs."""
+    if path.exists():
+        slide.obs[key] = _read_labels(path, table).reindex(slide.obs_names)
+        return
+    msg = f"there is no annotation: put a tab-separated table with {table.id} and {table.label} at {path} to have one"
+    warnings.warn(msg, UserWarning, stacklevel=3)
 
 
 def _load(module: str, name: str) -> Callable[..., AnnData]:
