@@ -174,3 +174,19 @@ def test_no_server_and_no_such_model_are_told(fake):
         describe_server("http://127.0.0.1:9/v1")
     with pytest.raises(ModelUnavailableError, match="does not run the model other; it runs fake-embedder"):
         describe_server(fake.endpoint, model="other")
+
+
+def test_a_slide_is_built_through_the_server(fake, demo_slide, tmp_path):
+    from genesem_embed import build as steps
+    from genesem_embed.store import Store
+    from genesem_embed.texts import RecipeOptions
+
+    model = describe_server(fake.endpoint, precision="float32")
+    slide, options = demo_slide[:30].copy(), RecipeOptions(top_genes=3)
+    with Store.open(tmp_path / "s", mode="a") as store:
+        report = steps.build(slide, "spot-symbols", options, model, store, load_encoder=ServerEncoder)
+        (collection,) = store.collections()
+        work = steps.plan(slide, "spot-symbols", options, model, store)
+        np.testing.assert_array_equal(store.matrix(collection), np.float32([vector(text) for text in work.texts]))
+    assert (report.n_left, len(work.todo)) == (0, 0)
+    assert collection.space.engine == "openai"

@@ -1,0 +1,54 @@
+"""`models`, `tune` and the engines of `build` on the command line."""
+
+import json
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from genesem_embed.cli.app import app
+from genesem_embed.errors import InputError
+
+
+@pytest.fixture
+def call():
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_models_lists_the_bundled_one(call, minilm):
+    found = json.loads(call("models", "--json").stdout)["models"]
+    assert "sentence-transformers/all-MiniLM-L6-v2" in [entry["name"] for entry in found]
+    assert "licence apache-2.0" in call("models").stdout
+
+
+def test_tune_writes_an_adapter_that_build_takes(call, tiny_models, tmp_path):
+    model = tiny_models.tiny_qwen3(tmp_path / "tiny")
+    table = tmp_path / "cells.csv"
+    pd.DataFrame({"model_input": ["MBP", "GFAP"], "response": ["a", "b"]}).to_csv(table)
+    out = tmp_path / "adapter"
+    done = call("tune", "--model", model, "--texts", table, "--out", out, "--rank", 2, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert "2 texts, 1 steps" in done.stdout
+    options = (
+        "--model",
+        model,
+        "--adapter",
+        out,
+        "--pooling",
+        "last",
+        "--limit",
+        2,
+        "--device",
+        "cpu",
+        "--top-genes",
+        3,
+    )
+    built = call("build", "--dataset", "demo", "--store", tmp_path / "s", *options, "--json")
+    assert built.exit_code == 0, built.output
+    assert json.loads(built.stdout)["n_encoded"] == 2
+
+
+def test_a_server_needs_an_address(call, tmp_path):
+    done = call("build", "--dataset", "demo", "--store", tmp_path / "s", "--engine", "openai")
+    assert done.exit_code == 1
+    assert isinstance(done.exception, InputError) or "--endpoint" in done.output
