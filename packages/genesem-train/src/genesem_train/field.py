@@ -13,11 +13,11 @@ from jaxtyping import Float
 from numpy.polynomial import chebyshev
 from scipy import sparse
 
-STRENGTHS = np.logspace(-2, 4, 25)
+STRENGTHS = np.logspace(-2, 3, 16)
 DEGREE = 150
 """Of the Chebyshev series for the smoother: its error is below 1e-6 for the greatest strength."""
-EXACT_SPOTS = 2_000
-"""Up to so many spots, leverages are exact; above, they are estimated from random signs."""
+EXACT_SPOTS = 512
+"""Up to so many spots, every spot has its own leverage; above, all have their mean, estimated from random signs."""
 N_PROBES = 64
 CHUNK_VALUES = 2**27
 
@@ -37,7 +37,8 @@ class Field:
 def smooth_field(scores: Float[np.ndarray, "spot component"], graph: sparse.csr_matrix) -> Field:
     """Return the components smoothed over `graph`, each as strongly as the others' prediction of a spot allows.
 
-    The error of a strength is leave-one-out, e = (z - f) / (1 - S) with S the spot's leverage. Of the strengths whose
+    The error of a strength is leave-one-out, e = (z - f) / (1 - S) with S the spot's leverage, or generalised
+    cross-validation with the mean leverage on larger slides. Of the strengths whose
     mean squared error is within one standard error (paired over spots) of the least, the greatest is taken.
     """
     scores = scores - scores.mean(axis=0)
@@ -101,13 +102,13 @@ def _smoothings(
 def _leverages(spread: sparse.csr_matrix) -> Float[np.ndarray, "strength spot"]:
     """Return how much every spot counts in its own smoothed value: the diagonal of the smoother."""
     n_spots = spread.shape[0]
-    if n_spots <= EXACT_SPOTS:
-        probes = np.eye(n_spots)
-    else:
-        probes = np.random.default_rng(0).choice([-1.0, 1.0], size=(n_spots, N_PROBES)) / np.sqrt(N_PROBES)
+    exact = n_spots <= EXACT_SPOTS
+    probes = np.eye(n_spots) if exact else np.random.default_rng(0).choice([-1.0, 1.0], size=(n_spots, N_PROBES))
     total = np.zeros((len(STRENGTHS), n_spots))
     for coefficients, term in zip(_series().T, _chebyshev_terms(spread, probes), strict=True):
         total += coefficients[:, None] * (term * probes).sum(axis=1)
+    if not exact:
+        total[:] = total.mean(axis=1, keepdims=True) / N_PROBES
     return np.clip(total, 0.0, 0.999)
 
 

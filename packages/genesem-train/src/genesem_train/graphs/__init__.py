@@ -4,8 +4,17 @@ What enters are coordinates or scaled values; what leaves are sparse graphs: boo
 sorted. Every step works on neighbour lists or on row blocks, so nothing ever grows with the square of the spots.
 """
 
+from genesem_train.graphs.edges import graph_within
 from genesem_train.graphs.feature import feature_graph, neighbour_recall
 from genesem_train.graphs.propagation import propagation
 from genesem_train.graphs.spatial import adaptive_radius, nearest_spots, spatial_graph
 
-__all__ = ["adaptive_radius", "feature_graph", "nearest_spots", "neighbour_recall", "propagation", "spatial_graph"]
+__all__ = [
+    "adaptive_radius",
+    "feature_graph",
+    "graph_within",
+    "nearest_spots",
+    "neighbour_recall",
+    "propagation",
+    "spatial_graph",
+]

@@ -43,7 +43,7 @@ def _cells(projected: Float[np.ndarray, "spot dim"]) -> Iterator[tuple[Int[Tenso
     centres = torch.from_numpy(means.cluster_centers_)
     order = torch.from_numpy(np.argsort(means.labels_, kind="stable"))
     sizes = np.bincount(means.labels_, minlength=n_cells).tolist()
-    members = torch.split(order, sizes)  # type: ignore[no-untyped-call]
+    members = torch.split(order, sizes)
     n_probed = max(1, PROBED_SPOTS // CELL_SPOTS)
     nearest = (centres @ centres.T).topk(min(n_probed, n_cells), dim=1).indices
     for cell in range(n_cells):

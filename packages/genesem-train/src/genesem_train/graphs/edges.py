@@ -1,7 +1,9 @@
 """Neighbour lists to graphs: boolean, symmetric, no diagonal, indices sorted."""
 
+from collections.abc import Callable
+
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Shaped
 from scipy import sparse
 
 
@@ -16,3 +18,19 @@ def graph_of(rows: Int[np.ndarray, " edge"], columns: Int[np.ndarray, " edge"], 
     graph = sparse.csr_matrix((np.ones(len(ends[0]), dtype=bool), ends), shape=(n_spots, n_spots))
     graph.sort_indices()
     return graph
+
+
+def graph_within(
+    groups: Shaped[np.ndarray, " spot"], build: Callable[[Int[np.ndarray, " member"]], sparse.csr_matrix]
+) -> sparse.csr_matrix:
+    """Return one graph without edges between groups: `build` makes that of the spots it is given.
+
+    For several slides in one fit: a spot of one slide is never a neighbour of another's.
+    """
+    rows, columns = [], []
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        ends = build(members).nonzero()
+        rows.append(members[ends[0]])
+        columns.append(members[ends[1]])
+    return graph_of(np.concatenate(rows), np.concatenate(columns), len(groups))

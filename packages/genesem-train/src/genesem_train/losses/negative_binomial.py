@@ -16,14 +16,10 @@ INVERSE_BOUNDS = (1e-2, 1e2)
 def nb_nll(
     nonzeros: NonZeros, log_mean: Float[Tensor, "spot gene"], log_theta: Float[Tensor, " gene"]
 ) -> Float[Tensor, ""]:
-    """Return the summed negative log-likelihood of a block of spots, up to what the means do not change.
-
-    Per entry (x + theta) log(mu + theta) - x log(mu): the first term over all entries, x's part at counts only.
-    """
-    log_both = log_mean.logaddexp(log_theta)
-    index, x = nonzeros.index, nonzeros.value
-    counted = x * (log_both.flatten()[index] - log_mean.flatten()[index])
-    return (log_theta.exp() * log_both).sum() + counted.sum()
+    """Return the summed negative log-likelihood of a block of spots, up to what the means do not change."""
+    x = nonzeros.dense(log_mean.shape)
+    total: Tensor = ((x + log_theta.exp()) * log_mean.logaddexp(log_theta) - x * log_mean).sum()
+    return total
 
 
 def dispersions(counts: sparse.csr_matrix) -> Float[np.ndarray, " gene"]:

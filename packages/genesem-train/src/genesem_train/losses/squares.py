@@ -1,4 +1,4 @@
-"""Squared error of a block of spots, without making its zeros."""
+"""Squared error of a block of spots."""
 
 from jaxtyping import Float
 from torch import Tensor
@@ -7,6 +7,5 @@ from genesem_train.losses.zinb import NonZeros
 
 
 def squared_error(outputs: Float[Tensor, "spot gene"], nonzeros: NonZeros) -> Float[Tensor, ""]:
-    """Return the sum of (outputs - values)^2: all outputs squared, corrected where there are values."""
-    x = nonzeros.value
-    return outputs.square().sum() + (x * (x - 2 * outputs.flatten()[nonzeros.index])).sum()
+    """Return the sum of (outputs - values)^2."""
+    return (outputs - nonzeros.dense(outputs.shape)).square().sum()

@@ -28,9 +28,9 @@ class NonZeros:
     """Positions in the flattened block."""
     value: Float[Tensor, " entry"]
 
-    def row_sums(self, shape: torch.Size) -> Float[Tensor, " spot"]:
-        """Return the sum of every spot's values in a block of `shape`."""
-        return self.value.new_zeros(shape[0]).index_add_(0, self.index // shape[1], self.value)
+    def dense(self, shape: torch.Size) -> Float[Tensor, "spot gene"]:
+        """Return the block, of `shape`, with its zeros."""
+        return self.value.new_zeros(shape.numel()).index_copy_(0, self.index, self.value).view(shape)
 
 
 def zinb_nll(

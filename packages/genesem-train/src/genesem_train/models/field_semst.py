@@ -5,7 +5,7 @@ What differs from the paper's network, and why, is told in docs/methods.md.
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -20,8 +20,6 @@ from genesem_train.models.fusion import FusionName, make_fusion
 from genesem_train.models.gcn import GraphConvolution
 from genesem_train.sparse import SparseMatrix
 
-READOUT_VALUES = 2**24
-
 
 @dataclass(frozen=True, kw_only=True)
 class GenePriors:
@@ -30,29 +28,19 @@ class GenePriors:
     share: Float[Tensor, " gene"]
     """Of all counts, above 0: where the decoder starts."""
     log_theta: Float[Tensor, " gene"]
-    loadings: Float[Tensor, "gene component"]
-    median_library: float
-    """Counts that `readout` gives every spot, as the components were made."""
 
     @classmethod
-    def from_counts(
-        cls, counts: sparse.csr_matrix, loadings: Float[np.ndarray, "gene component"], median_library: float
-    ) -> Self:
+    def from_counts(cls, counts: sparse.csr_matrix) -> Self:
         """Return shares and dispersions by moments."""
         sums = np.asarray(counts.sum(axis=0), dtype=np.float64).ravel() + 1
         return cls(
             share=torch.as_tensor(sums / sums.sum(), dtype=torch.float32),
             log_theta=torch.as_tensor(np.log(dispersions(counts)), dtype=torch.float32),
-            loadings=torch.as_tensor(np.ascontiguousarray(loadings), dtype=torch.float32),
-            median_library=median_library,
         )
 
     def to(self, device: torch.device | str) -> Self:
         """Return the priors on `device`."""
-        moved: dict[str, Any] = {
-            name: part.to(device) if isinstance(part, Tensor) else part for name, part in vars(self).items()
-        }
-        return type(self)(**moved)
+        return type(self)(share=self.share.to(device), log_theta=self.log_theta.to(device))
 
 
 class FieldSemST(Backbone):
@@ -88,7 +76,9 @@ class FieldSemST(Backbone):
         self.genes = genes
         self.spatial = FieldView(n_components, hidden_dim, latent_dim)
         self.feature = FieldView(n_components, hidden_dim, latent_dim)
-        self.fusion = make_fusion(fusion, 2 * latent_dim, semantic_dim, head_dim=latent_dim, bottleneck_dim=latent_dim)
+        self.fusion = make_fusion(
+            fusion, 2 * latent_dim, semantic_dim, head_dim=latent_dim, bottleneck_dim=latent_dim, identity=True
+        )
         fused_dim = 2 * latent_dim if self.fusion is None else self.fusion.out_dim
         self.latent = nn.Sequential(nn.Linear(fused_dim, hidden_dim), nn.ELU(), nn.Linear(hidden_dim, latent_dim))
         self.hidden = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.ELU())
@@ -110,7 +100,7 @@ class FieldSemST(Backbone):
         genes = self.genes.to(latents.final.device)
 
         def block_loss(outputs: Tensor, nonzeros: NonZeros) -> Tensor:
-            library = nonzeros.row_sums(outputs.shape).clamp(min=1)
+            library = nonzeros.dense(outputs.shape).sum(dim=1).clamp(min=1e-3)
             log_mean = outputs.log_softmax(dim=1) + library.log()[:, None]
             return nb_nll(nonzeros, log_mean, genes.log_theta)
 
@@ -118,18 +108,6 @@ class FieldSemST(Backbone):
             self.hidden(latents.final), self.shares.weight, self.shares.bias, inputs.values, block_loss
         )
         return {"counts": total / len(latents.final)}
-
-    def readout(self, inputs: SlideInputs, latents: Latents) -> Float[Tensor, "spot component"]:
-        """Return the rebuilt counts on the components' axes, which are the same for every seed and epoch."""
-        genes = self.genes.to(latents.final.device)
-        hidden = self.hidden(latents.final)
-        rows_per_block = max(1, READOUT_VALUES // len(genes.share))
-        blocks = [
-            torch.log1p(genes.median_library * self.shares(rows).softmax(dim=1)) @ genes.loadings
-            for rows in hidden.split(rows_per_block)
-        ]
-        rebuilt = torch.cat(blocks)
-        return rebuilt - rebuilt.mean(dim=0)
 
 
 class FieldView(nn.Module):

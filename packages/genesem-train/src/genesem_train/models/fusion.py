@@ -34,6 +34,9 @@ class FineGrainedModulation(Fusion):
     bottleneck_dim
         Width of the modulator's hidden layer, by default half of `head_dim`. The released SemST has `head_dim` times
         its ratio.
+    identity
+        Start with alpha and beta at 0, so that semantics come in only where they lower the loss. The released SemST
+        starts at random.
 
     Examples
     --------
@@ -52,7 +55,13 @@ class FineGrainedModulation(Fusion):
     """
 
     def __init__(
-        self, dim: int, semantic_dim: int, *, head_dim: int | None = None, bottleneck_dim: int | None = None
+        self,
+        dim: int,
+        semantic_dim: int,
+        *,
+        head_dim: int | None = None,
+        bottleneck_dim: int | None = None,
+        identity: bool = False,
     ) -> None:
         super().__init__()
         self.out_dim = dim
@@ -62,6 +71,9 @@ class FineGrainedModulation(Fusion):
         self.modulator = nn.Sequential(
             nn.Linear(head_dim, bottleneck_dim), nn.ReLU(), nn.Linear(bottleneck_dim, 2 * dim)
         )
+        if identity:
+            nn.init.zeros_(self.modulator[-1].weight)
+            nn.init.zeros_(self.modulator[-1].bias)
 
     def modulation(
         self, semantics: Float[Tensor, "spot semantic_dim"]
@@ -134,13 +146,21 @@ class CrossAttention(Fusion):
 
 
 def make_fusion(
-    name: FusionName, dim: int, semantic_dim: int | None, *, head_dim: int, bottleneck_dim: int
+    name: FusionName,
+    dim: int,
+    semantic_dim: int | None,
+    *,
+    head_dim: int,
+    bottleneck_dim: int,
+    identity: bool = False,
 ) -> Fusion | None:
     """Return the fusion called `name` for features of width `dim`; None where no semantics enter."""
     if name == "none" or semantic_dim is None:
         return None
     if name == "fsm":
-        return FineGrainedModulation(dim, semantic_dim, head_dim=head_dim, bottleneck_dim=bottleneck_dim)
+        return FineGrainedModulation(
+            dim, semantic_dim, head_dim=head_dim, bottleneck_dim=bottleneck_dim, identity=identity
+        )
     if name == "concat":
         return Concat(dim, semantic_dim, head_dim=head_dim)
     return Add(dim, semantic_dim) if name == "add" else CrossAttention(dim, semantic_dim)

@@ -1,0 +1,63 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from anndata import AnnData
+from scipy import sparse
+
+from genesem_embed.datasets import PreprocessOptions, preprocess
+from genesem_train.errors import ConfigError
+from genesem_train.fit import fit_semst, make_inputs
+from genesem_train.graphs import feature_graph, propagation, spatial_graph
+from genesem_train.models import SemST
+from genesem_train.predict import align_genes, domain_centres, gene_scales, nearest_domains, predict_readout, scale_like
+
+
+@pytest.fixture
+def slide():
+    rng = np.random.default_rng(0)
+    counts = sparse.csr_matrix(rng.poisson(rng.gamma(1.0, 2.0, size=30), size=(60, 30)).astype(np.float32))
+    slide = AnnData(counts, var=pd.DataFrame(index=[f"G{gene}" for gene in range(30)]))
+    slide.obsm["spatial"] = rng.uniform(size=(60, 2))
+    return slide
+
+
+def test_genes_are_put_in_the_models_order_and_missing_ones_named(slide):
+    aligned = align_genes(slide, ["G5", "ABSENT", "G0"])
+    assert aligned.missing == ["ABSENT"]
+    assert np.array_equal(aligned.counts[:, 0].toarray(), slide.X[:, 5].toarray())
+    assert aligned.counts[:, 1].nnz == 0
+    assert np.array_equal(aligned.counts[:, 2].toarray(), slide.X[:, 0].toarray())
+
+
+def test_a_slide_without_any_gene_is_refused(slide):
+    with pytest.raises(ConfigError, match="none of the model's 2 genes"):
+        align_genes(slide, ["x", "y"])
+
+
+@pytest.mark.parametrize("scaling", ["released", "log1p"])
+def test_the_fitted_slide_itself_gets_the_values_it_was_fitted_with(slide, scaling):
+    processed = preprocess(slide, PreprocessOptions(n_hvg=30, min_cells=1, scaling=scaling))
+    counts, logarithm = processed.layers["counts"], scaling == "log1p"
+    found = scale_like(counts, gene_scales(counts, logarithm=logarithm), logarithm=logarithm)
+    assert np.allclose(found.toarray(), processed.X.toarray(), rtol=1e-4)
+
+
+def test_domains_follow_the_nearest_centre():
+    readout = np.array([[0.0, 0], [1, 0], [10, 10], [12, 10]])
+    centres = domain_centres(readout, np.array([1, 1, 0, 0]))
+    assert np.allclose(centres, [[11, 10], [0.5, 0]])
+    assert np.array_equal(nearest_domains(np.array([[9.0, 9], [1, 1], [11, 12]]), centres), [0, 1, 0])
+
+
+def test_the_fitted_slide_itself_gets_its_own_latent(slide):
+    processed = preprocess(slide, PreprocessOptions(n_hvg=30, min_cells=1))
+    spatial, feature = spatial_graph(slide.obsm["spatial"], kind="knn", k=4), feature_graph(processed.X, k=3)
+    weights = propagation(spatial), propagation(feature)
+    trained = fit_semst(processed.X, spatial, *weights, hidden_dim=8, latent_dim=4, epochs=3)
+    aligned = align_genes(slide, list(processed.var_names))
+    values = scale_like(aligned.counts, gene_scales(processed.layers["counts"]))
+    network = SemST(processed.n_vars, None, hidden_dim=8, latent_dim=4)
+    found = predict_readout(network, trained.weights, make_inputs(values, spatial, *weights))
+    assert np.allclose(found, trained.latent, atol=1e-3)
+    assert all(torch.equal(part, trained.weights[name]) for name, part in network.state_dict().items())
