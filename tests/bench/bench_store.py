@@ -179,20 +179,24 @@ def test_a_cold_open_and_the_rebuild_of_the_index(place):
 
 
 READ = """
-import resource, sys
+import sys
 import numpy, duckdb, pyarrow.parquet
 from genesem_embed.store import Store
+def status(name):
+    (line,) = [line for line in open("/proc/self/status") if line.startswith(name)]
+    return int(line.split()[1]) * 1024
 with Store.open(sys.argv[1]) as store:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = status("VmRSS")
     matrix = store.matrix("all")
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / matrix.nbytes)
+    print((status("VmHWM") - before) / matrix.nbytes, status("VmHWM") / matrix.nbytes)
 """
 
 
 def test_memory_of_reading_a_collection(place):
     """Peak of a process that reads everything, the matrix included, over the size of the matrix."""
-    ratio = float(in_a_process(READ, place)[0])
-    print(f"\npeak memory of reading {N:,} x {DIM}: {ratio:.2f} x the matrix (under 1.5)")
+    ratio, whole = map(float, in_a_process(READ, place))
+    told = f"{ratio:.2f} x the matrix (under 1.5), {whole:.2f} with the interpreter and its libraries"
+    print(f"\npeak memory of reading {N:,} x {DIM}: {told}")
     assert ratio < 1.5
 
 

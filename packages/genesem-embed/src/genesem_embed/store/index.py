@@ -6,6 +6,7 @@ writers of the store never wait for it. Where the store is read-only it lives in
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from genesem_embed.store.table import keys_to_arrow
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 INDEX_VERSION = 1
 LOOKUP_ROWS = 250_000
@@ -78,12 +80,22 @@ class Index:
         found = self._cursor().execute(query, [digest]).fetchone()
         return int(found[0]) if found else 0
 
-    def locked_connection(self) -> "duckdb.DuckDBPyConnection":
-        """Return a new connection to the index that can reach no other file; for queries of a user."""
+    def locked_connection(self) -> "duckdb.DuckDBPyConnection | None":
+        """Return a new connection to the index that can reach no other file, for queries of a user.
+
+        None if another process has swapped in an index of other segments; refresh and ask again.
+        """
         import duckdb
 
         connection = duckdb.connect()
-        connection.execute(_attach(self._path or self.places[0], _NAME, "READ_ONLY"))
+        try:
+            connection.execute(_attach(self._path or self.places[0], _NAME, "READ_ONLY"))
+            same = _read_digests(connection, _NAME) == self.digests
+        except duckdb.Error:
+            same = False
+        if not same:
+            connection.close()
+            return None
         connection.execute(f"USE {_NAME}; {_LOCK}")
         return connection
 
@@ -118,7 +130,8 @@ class Index:
         import pyarrow as pa
 
         part = keys[start : start + LOOKUP_ROWS]
-        wanted = pa.table({"i": np.arange(start, start + len(part)), "key": keys_to_arrow(part)})
+        columns = [_to_arrow(np.arange(start, start + len(part))), keys_to_arrow(part)]
+        wanted = pa.Table.from_arrays(columns, names=["i", "key"])
         cursor = self._cursor()
         cursor.register("wanted", wanted)
         found = cursor.execute(
@@ -145,18 +158,30 @@ class Index:
         self._path = path
         return True
 
+    def _abandon(self) -> None:
+        """Let go of a half-built index, if an error left one attached."""
+        import duckdb
+
+        with suppress(duckdb.Error):
+            self._duckdb().execute("ROLLBACK")
+        self._duckdb().execute("DETACH DATABASE IF EXISTS building")
+
     def _rebuild(self, digests: set[str], open_segment: OpenSegment) -> None:
         """Build the index beside the old one and swap it in; in the cache folder where the store takes no writes."""
         for place in self.places:
             try:
                 with staging(place.parent) as folder:
+                    self._abandon()
                     _build(self._duckdb(), folder / INDEX, place, digests, open_segment)
+                    # Opened before it is moved: afterwards another process may have put its own in this place.
+                    opened = self._open(folder / INDEX)
                     (folder / INDEX).replace(place)
             except StoreError as error:
                 if place == self.places[-1] or not isinstance(error.__cause__, OSError):
                     raise
             else:
-                if self._open(place):
+                if opened:
+                    self._path = place
                     return
         msg = f"the index cannot be opened after it was built; remove {self.places[0]} and run again"
         raise StoreError(msg)
@@ -173,9 +198,10 @@ def _build(
         instance.execute(_attach(path, "building"))
         instance.execute(f"USE building; {_SCHEMA}; USE memory")
         known = []
+    instance.execute("BEGIN")
     for number, digest in enumerate(sorted(digests - set(known)), start=len(known)):
         _insert(instance, number, open_segment(digest))
-    instance.execute("CHECKPOINT building; DETACH DATABASE building")
+    instance.execute("COMMIT; CHECKPOINT building; DETACH DATABASE building")
 
 
 def _attach_copy(instance: "duckdb.DuckDBPyConnection", old: Path, path: Path) -> list[str]:
@@ -208,7 +234,14 @@ def _insert(instance: "duckdb.DuckDBPyConnection", number: int, segment: Segment
     facts = segment.manifest
     values = [number, segment.digest, facts.space, facts.rows, facts.dim, facts.dtype, facts.size]
     instance.execute("INSERT INTO building.segments VALUES (?, ?, ?, ?, ?, ?, ?)", values)
-    added = pa.table({"key": keys_to_arrow(segment.keys.read()), "row": np.arange(facts.rows, dtype=np.int32)})
-    instance.register("added", added)
+    columns = [keys_to_arrow(segment.keys.read()), _to_arrow(np.arange(facts.rows))]
+    instance.register("added", pa.Table.from_arrays(columns, names=["key", "row"]))
     instance.execute(f"INSERT INTO building.rows SELECT key, {number}, row FROM added")
     instance.unregister("added")
+
+
+def _to_arrow(numbers: Positions) -> "pa.Array":
+    """Return the numbers as an Arrow array; `pyarrow.array` would load pandas, which takes longer than a lookup."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])

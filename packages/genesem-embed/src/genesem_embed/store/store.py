@@ -229,7 +229,10 @@ class Store(Catalog):
         from genesem_embed.store.query import run
 
         def ask() -> "pa.Table":
-            with self._index.locked_connection() as connection:
+            while (connection := self._index.locked_connection()) is None:
+                self._index.close()
+                self._refresh()
+            with connection:
                 return run(self, connection, sql)
 
         return self._undisturbed(ask)
