@@ -160,5 +160,6 @@ def _loaded_genes(loadings: Float[np.ndarray, "gene component"]) -> Int[np.ndarr
 
 
 def _unit(values: Float[np.ndarray, "spot dim"]) -> Float[np.ndarray, "spot dim"]:
-    centred = values - values.mean(axis=0)
-    return centred / max(float(np.linalg.norm(centred)), 1e-12)
+    centred: Float[np.ndarray, "spot dim"] = values - values.mean(axis=0)
+    centred /= max(float(np.linalg.norm(centred)), 1e-12)
+    return centred
