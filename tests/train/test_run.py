@@ -1,6 +1,7 @@
 """Store to report: the whole way on a small slide, what a result holds, and input that is refused with one line."""
 
 import json
+import signal
 import tomllib
 
 import anndata as ad
@@ -164,6 +165,38 @@ def test_without_a_language_model_package_a_fit_works(slide_file, store_place, t
         monkeypatch.setitem(sys.modules, name, None)
     result = run_fit(config(slide_file, seeds=(0,)), store_place=store_place, out=tmp_path / "out")
     assert (result.out / "report.html").exists()
+
+
+def test_a_fit_broken_off_goes_on_to_the_same_result(outcome, slide_file, store_place, tmp_path):
+    whole, _ = outcome
+
+    def stop(seed, done, total, losses):
+        if done == 6:
+            signal.raise_signal(signal.SIGINT)
+
+    out = tmp_path / "quarter"
+    with pytest.raises(KeyboardInterrupt):
+        run_fit(config(slide_file), store_place=store_place, out=out, on_epoch=stop)
+    assert not out.exists()
+    assert list(tmp_path.iterdir()) == [tmp_path / ".quarter.checkpoints"]
+    seen = []
+    resumed = run_fit(
+        config(slide_file),
+        store_place=store_place,
+        out=out,
+        resume=True,
+        on_epoch=lambda seed, done, total, losses: seen.append((seed, done)),
+    )
+    assert resumed.metrics["seeds"] == whole.metrics["seeds"]
+    assert len(seen) < 8
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_another_backbone_runs_the_same_way(slide_file, store_place, tmp_path):
+    settings = load_preset("stagate", str(slide_file)).with_values("training", epochs=2, seeds=(0,))
+    settings = settings.with_values("data", label_key="region")
+    result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
+    assert ad.read_h5ad(result.out / "result.h5ad").obsm["X_genesem"].shape[1] == 30
 
 
 def refused(*arguments):

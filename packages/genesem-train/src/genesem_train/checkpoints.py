@@ -5,6 +5,7 @@ executing anything in it, and only by the fit whose stamp it carries.
 """
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,23 @@ class Resumable:
     """Epochs between checkpoints; breaking off writes one more."""
     resume: bool = False
     """Whether to go on from the checkpoint that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoints:
+    """The checkpoints of a fit of several seeds: one file each in a folder that a finished fit removes."""
+
+    folder: Path
+    stamp: str
+    resume: bool = False
+
+    def of(self, seed: int) -> Resumable:
+        """Return where the fit of `seed` keeps its checkpoints."""
+        return Resumable(path=self.folder / f"seed-{seed}.pt", stamp=f"{self.stamp}/{seed}", resume=self.resume)
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

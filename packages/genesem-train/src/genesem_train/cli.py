@@ -77,6 +77,10 @@ def fit(
         Path | None, typer.Option(help="Complete settings in a TOML file, such as a result's config.toml.")
     ] = None,
     method: Annotated[str | None, typer.Option(help="semst, smooth-pca or pca; spatial2sentence on cells.")] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="faithful (the published method) or improved (decided by the slide).")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="semst or stagate.")] = None,
     fusion: Annotated[
         str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")
     ] = None,
@@ -111,6 +115,7 @@ def fit(
     counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
     gene_symbols: Annotated[str | None, typer.Option(help="Column of var that holds gene symbols.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from where the same fit was broken off.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the result. [default: results/NAME]")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of text.")] = False,
 ) -> None:
@@ -133,16 +138,16 @@ def fit(
     from genesem_train.config import resolve_config
     from genesem_train.run import run_fit
 
-    settings = resolve_config(dataset, preset=preset, path=config)
-    settings = settings.with_values(method=method, counts_layer=counts_layer, gene_symbols=gene_symbols)
+    settings = resolve_config(dataset, preset=preset, path=config, mode=mode)
+    settings = settings.with_values(method=method, mode=mode, counts_layer=counts_layer, gene_symbols=gene_symbols)
     settings = settings.with_values("data", label_key=label_key, n_domains=n_domains)
-    settings = settings.with_values("model", fusion=fusion)
+    settings = settings.with_values("model", fusion=fusion, backbone=backbone)
     settings = settings.with_values("training", seeds=_numbers(seeds), epochs=epochs, device=device)
     settings = settings.with_values(
         "semantics", kind=semantics, recipe=recipe, space=space, collection=collection, top_genes=top_genes
     )
     with FitProgress() as progress:
-        result = run_fit(settings, store_place=store, out=out, on_epoch=progress.epoch)
+        result = run_fit(settings, store_place=store, out=out, resume=resume, on_epoch=progress.epoch)
     typer.echo(json.dumps(result.metrics, indent=2) if as_json else "\n".join(_summary(result)))
 
 

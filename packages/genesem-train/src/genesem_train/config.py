@@ -54,6 +54,8 @@ class GraphConfig:
     spatial_k: int = 15
     """Neighbours for ``knn``; the degree to pass for ``adaptive``."""
     feature_k: int = 15
+    feature_method: Literal["auto", "exact", "approximate"] = "auto"
+    """Expression neighbours: exact up to 20,000 spots, approximate beyond, unless said otherwise."""
     propagation: Literal["row", "symmetric"] = "row"
     self_weight: float = 1.0
 
@@ -62,6 +64,7 @@ class GraphConfig:
 class ModelConfig:
     """Widths of the network and how semantics enter it."""
 
+    backbone: Literal["semst", "stagate"] = "semst"
     hidden_dim: int = 256
     latent_dim: int = 128
     modulator_ratio: float = 0.5
@@ -73,6 +76,8 @@ class LossConfig:
     """Form and weight of the three loss terms."""
 
     form: Literal["released", "paper"] = "released"
+    pairs: Literal["auto", "exact", "moments"] = "auto"
+    """Spatial term over all pairs, or from their moments; auto takes moments beyond 10,000 spots."""
     zinb: float = 1.0
     spatial: float = 0.1
     correlation: float = 0.1
@@ -118,6 +123,9 @@ class FitConfig:
     dataset: str
     preset: str
     method: Method = "semst"
+    mode: Literal["faithful", "improved"] = "faithful"
+    """The published method, or the one that the slide itself decides (docs/methods.md); `[preprocess]`, `[graph]` and
+    `[loss]` belong to the published one."""
     counts_layer: str | None = None
     gene_symbols: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
@@ -203,8 +211,10 @@ def load_config(path: Path, dataset: str | None) -> FitConfig:
     return FitConfig.from_mapping(values, where=str(path))
 
 
-def resolve_config(dataset: str | None, *, preset: str | None = None, path: Path | None = None) -> FitConfig:
-    """Return the config file's settings, or the preset's: the named one, the data set's own, or ``default``.
+def resolve_config(
+    dataset: str | None, *, preset: str | None = None, path: Path | None = None, mode: str | None = None
+) -> FitConfig:
+    """Return the config file's settings, or the preset's: the named one, the mode's or data set's own, or ``default``.
 
     Raises
     ------
@@ -220,10 +230,12 @@ def resolve_config(dataset: str | None, *, preset: str | None = None, path: Path
         msg = "no data set is named; add --dataset NAME or FILE.h5ad (genesem-embed datasets list shows the names)"
         raise ConfigError(msg)
     entry = find_dataset(dataset) if is_registered(dataset) else None
-    config = load_preset(preset or (entry.preset if entry and entry.preset else "default"), dataset)
+    own = "improved" if mode == "improved" else entry.preset if entry else None
+    config = load_preset(preset or own or "default", dataset)
     if entry is None:
         return config
-    return config.with_values("data", label_key=entry.label_key, n_domains=entry.n_domains)
+    resolution = "single-cell" if entry.resolution == "single-cell" else "spot-array"
+    return config.with_values("data", label_key=entry.label_key, n_domains=entry.n_domains, resolution=resolution)
 
 
 def build_settings(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (any class of settings)

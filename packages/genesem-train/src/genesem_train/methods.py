@@ -1,28 +1,43 @@
 """The methods by name: from spots to one run per seed, whichever network or baseline makes it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 import torch
 from anndata import AnnData
 from jaxtyping import Float, Int
+from scipy import sparse
 from torch import Tensor
 
 from genesem_train.baselines import principal_components, smooth_components
+from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.domains import kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
-from genesem_train.fit import LossWeights, Trained, fit_semst
+from genesem_train.fit import LossWeights, Trained, fit_backbone, fit_semst, make_inputs
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
+from genesem_train.improved import field_inputs, fit_improved
+from genesem_train.models.backbones import Stagate
 from genesem_train.semantics import Semantics
+from genesem_train.sparse import SparseMatrix
 from genesem_train.spots import Spots
 
 OnEpoch = Callable[[int, int, int, dict[str, float]], None]
 """Called with the seed, epochs done and to do over all seeds, and the loss terms of the epoch."""
 
 Domains = Int[np.ndarray, " spot"]
+Vectors = Float[np.ndarray, "spot dim"]
+FitOne = Callable[..., Trained]
+"""A fit of one seed, all but seed, epochs and device given."""
+
+EXACT_PAIRS = 10_000
+"""Up to so many spots, ``auto`` sums the spatial term over all pairs."""
+STAGATE_CLIP = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,43 +54,103 @@ class SeedRun:
 
 
 def fit_seeds(
-    config: FitConfig, kept: AnnData, spots: Spots, semantics: Semantics | None, on_epoch: OnEpoch
+    config: FitConfig,
+    kept: AnnData,
+    spots: Spots,
+    semantics: Semantics | None,
+    on_epoch: OnEpoch,
+    checkpoints: Checkpoints,
 ) -> dict[int, SeedRun]:
     """Return one run per seed of the configured method; `kept` is the slide's kept spots with all genes."""
+    training = config.training
     if config.method != "semst":
-        return {seed: _plain_run(config, kept, spots, seed) for seed in config.training.seeds}
-    graph, training = config.graph, config.training
-    spatial = spatial_graph(spots.coords, kind=graph.spatial, radius=graph.radius, k=graph.spatial_k)
-    feature = feature_graph(spots.data.X, k=graph.feature_k)
-    views = (
-        propagation(spatial, norm=graph.propagation, self_weight=graph.self_weight),
-        propagation(feature, norm=graph.propagation),
-    )
+        return {seed: _plain_run(config, kept, spots, seed) for seed in training.seeds}
+    fit_one = TRAINERS[_trainer_name(config)](config, kept, spots, None if semantics is None else semantics.matrix)
     runs = {}
     for position, seed in enumerate(training.seeds):
-        report = _epochs_of(seed, position * training.epochs, len(training.seeds) * training.epochs, on_epoch)
-        trained = fit_semst(
-            spots.data.X,
-            spatial,
-            *views,
-            semantics=None if semantics is None else semantics.matrix,
-            fusion=config.model.fusion,
-            hidden_dim=config.model.hidden_dim,
-            latent_dim=config.model.latent_dim,
-            modulator_ratio=config.model.modulator_ratio,
-            loss_form=config.loss.form,
-            loss_weights=LossWeights(
-                zinb=config.loss.zinb, spatial=config.loss.spatial, correlation=config.loss.correlation
-            ),
+        trained = fit_one(
             epochs=training.epochs,
             lr=training.lr,
             weight_decay=training.weight_decay,
             seed=seed,
             device=_device(training.device),
-            on_epoch=report,
+            resumable=checkpoints.of(seed),
+            on_epoch=_epochs_of(seed, position * training.epochs, len(training.seeds) * training.epochs, on_epoch),
         )
         runs[seed] = _trained_run(trained, config, spots, seed)
     return runs
+
+
+def _trainer_name(config: FitConfig) -> str:
+    return "improved" if config.mode == "improved" else config.model.backbone
+
+
+def _semst(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
+    """The published method: two views of the scaled values, three losses."""
+    spatial, views = _views(config, spots)
+    weights = LossWeights(zinb=config.loss.zinb, spatial=config.loss.spatial, correlation=config.loss.correlation)
+    return partial(
+        fit_semst,
+        spots.data.X,
+        spatial,
+        *views,
+        semantics=semantics,
+        fusion=config.model.fusion,
+        hidden_dim=config.model.hidden_dim,
+        latent_dim=config.model.latent_dim,
+        modulator_ratio=config.model.modulator_ratio,
+        loss_form=config.loss.form,
+        loss_weights=weights,
+        pairs=_pairs(config.loss.pairs, spots.data.n_obs),
+    )
+
+
+def _stagate(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
+    """Another backbone, with the same modulation at its bottleneck."""
+    semantic_dim = None if semantics is None else semantics.shape[1]
+
+    def make_network() -> Stagate:
+        return Stagate(
+            spots.data.n_vars,
+            semantic_dim,
+            hidden_dim=config.model.hidden_dim,
+            latent_dim=config.model.latent_dim,
+            fusion=config.model.fusion,
+        )
+
+    graph = config.graph
+    spatial = spatial_graph(spots.coords, kind=graph.spatial, radius=graph.radius, k=graph.spatial_k)
+    inputs = make_inputs(spots.data.X, spatial, semantics=semantics)
+    return partial(fit_backbone, make_network, inputs, clip_norm=STAGATE_CLIP)
+
+
+def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
+    """The method that the slide itself decides: counts, coordinates and nothing else."""
+    prepared = field_inputs(kept.X, spots.coords, semantics)
+    model = config.model
+    return partial(
+        fit_improved, prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim
+    )
+
+
+TRAINERS: Mapping[str, Callable[[FitConfig, AnnData, Spots, Vectors | None], FitOne]] = MappingProxyType(
+    {"semst": _semst, "stagate": _stagate, "improved": _improved}
+)
+
+
+def _views(config: FitConfig, spots: Spots) -> tuple[sparse.csr_matrix, tuple[SparseMatrix, SparseMatrix]]:
+    graph = config.graph
+    spatial = spatial_graph(spots.coords, kind=graph.spatial, radius=graph.radius, k=graph.spatial_k)
+    feature = feature_graph(spots.data.X, k=graph.feature_k, method=graph.feature_method)
+    return spatial, (
+        propagation(spatial, norm=graph.propagation, self_weight=graph.self_weight),
+        propagation(feature, norm=graph.propagation),
+    )
+
+
+def _pairs(wanted: str, n_spots: int) -> Literal["exact", "moments"]:
+    exact = wanted == "exact" or (wanted == "auto" and n_spots <= EXACT_PAIRS)
+    return "exact" if exact else "moments"
 
 
 def run_baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, Domains]:

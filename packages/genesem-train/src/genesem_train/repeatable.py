@@ -1,9 +1,13 @@
-"""The same numbers for the same seed, whatever was run before in the process and however many threads there are."""
+"""The same numbers for the same seed on the same machine, whatever was run before in the process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+
+
+THREADS = torch.get_num_threads()
+"""As the process began. Other libraries change the count under torch's feet (UMAP's does), and with it how sums fall."""
 
 
 @contextmanager
@@ -16,6 +20,7 @@ def repeatable(seed: int, device: str) -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        torch.set_num_threads(THREADS)
         torch.use_deterministic_algorithms(before or device == "cpu")
         try:
             yield

@@ -3,6 +3,8 @@
 The only module besides the command line that sees the config; everything it calls takes values.
 """
 
+import hashlib
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +12,9 @@ from typing import Any
 
 from anndata import AnnData
 
-from genesem_embed.datasets import load_slide
+from genesem_embed.datasets import fingerprint, load_slide
 from genesem_embed.store import Store, default_store
+from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.domains import consensus
 from genesem_train.methods import OnEpoch, fit_seeds, run_baselines
@@ -35,11 +38,13 @@ def run_fit(
     *,
     store_place: str | None = None,
     out: Path | None = None,
+    resume: bool = False,
     on_epoch: OnEpoch = lambda seed, done, total, losses: None,
 ) -> FitOutcome:
     """Return the scores of fitting `config`, having written the whole result to `out`.
 
-    No label touches training, selection or stopping: the result of a seed is its last epoch.
+    No label touches training, selection or stopping: the result of a seed is its last epoch. What a fit that was broken
+    off had reached lies in a hidden folder beside `out`; `resume` goes on from there to the same result.
 
     Raises
     ------
@@ -54,7 +59,10 @@ def run_fit(
     semantics = find_semantics(config, slide, spots, store_place)
     kept = slide[spots.data.obs_names]
     preprocess_s = time.perf_counter() - begun
-    runs = fit_seeds(config, kept, spots, semantics, on_epoch)
+    checkpoints = Checkpoints(
+        folder=out.with_name(f".{out.name}.checkpoints"), stamp=_stamp(config, slide, semantics), resume=resume
+    )
+    runs = fit_seeds(config, kept, spots, semantics, on_epoch, checkpoints)
     domains, confidence = consensus([run.domains for run in runs.values()], spots.n_domains)
     baselines = run_baselines(config, kept, spots)
     metrics = summarise(config, spots, semantics, runs, domains, baselines, preprocess_s)
@@ -76,6 +84,7 @@ def run_fit(
     )
     weights = {seed: run.weights for seed, run in runs.items() if run.weights}
     write_result(out, inputs, slide=spots.data, weights=weights)
+    checkpoints.remove()
     return FitOutcome(metrics=metrics, out=out)
 
 
@@ -99,3 +108,11 @@ def find_semantics(config: FitConfig, slide: AnnData, spots: Spots, store_place:
         n_spots, dim = stored.matrix.shape
         return random_semantics(n_spots, dim, seed=config.training.seeds[0])
     return stored
+
+
+def _stamp(config: FitConfig, slide: AnnData, semantics: Semantics | None) -> str:
+    """Return what a checkpoint is of: slide, vectors and every setting but how long and from which seeds to train."""
+    settings = config.to_mapping()
+    training = {name: value for name, value in settings["training"].items() if name not in ("epochs", "seeds")}
+    facts = [settings | {"training": training}, fingerprint(slide), semantics.collection if semantics else None]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
