@@ -5,9 +5,8 @@ from contextlib import contextmanager
 
 import torch
 
-
 THREADS = torch.get_num_threads()
-"""As the process began. Other libraries change the count under torch's feet (UMAP's does), and with it how sums fall."""
+"""As the process began: other libraries change the count under torch's feet, and with it the order of sums."""
 
 
 @contextmanager
