@@ -1,7 +1,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesem_embed.errors import IntegrityError
@@ -21,7 +21,8 @@ VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), VALUES))
+@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), VALUES, max_size=4))
+@settings(max_examples=40)
 def test_canonical_json_comes_back_and_is_stable(value):
     data = canonical_json(value)
     assert parse_json(data, "it") == value
