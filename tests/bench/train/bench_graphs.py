@@ -20,6 +20,6 @@ def test_spatial_neighbours_of_a_million_spots():
 
 
 def test_expression_neighbours_miss_at_most_a_twentieth():
-    found = measure("feature", 30_000)
+    found = measure("feature", 30_000, 3000)
     print(f"recall {found['recall']:.3f}")
     assert found["recall"] >= 0.95

@@ -59,7 +59,7 @@ def test_cells_that_are_not_probed_cost_little_recall(counts, monkeypatch):
 def test_candidates_are_others_and_repeat(counts):
     unit = unit_rows(counts)
     found = likely_neighbours(unit, 5)
-    assert found.shape == (2000, 5 * candidates.CANDIDATES_PER_NEIGHBOUR)
+    assert found.shape == (2000, 5 * candidates.EFFORTS[0][1])
     assert not (found == np.arange(2000)[:, None]).any()
     assert np.array_equal(found, likely_neighbours(unit, 5))
 

@@ -16,17 +16,22 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.extmath import randomized_svd
 from torch import Tensor
 
-PROJECTED_DIM = 32
-CANDIDATES_PER_NEIGHBOUR = 16
+EFFORTS = ((32, 16), (256, 64))
+"""Widths of the projection and candidates per neighbour, tried in turn."""
 CELL_SPOTS = 1_000
 PROBED_SPOTS = 60_000
 SEED = 0
 
 
-def likely_neighbours(unit: sparse.csr_matrix, k: int) -> Int[np.ndarray, "spot candidate"]:
-    """Return 16 `k` other spots for each spot, among which its `k` neighbours by cosine most likely are."""
-    n_candidates = min(CANDIDATES_PER_NEIGHBOUR * k, unit.shape[0] - 1)
-    left, values, _ = randomized_svd(unit, min(PROJECTED_DIM, min(unit.shape) - 1), n_iter=1, random_state=SEED)
+def likely_neighbours(unit: sparse.csr_matrix, k: int, *, effort: int = 0) -> Int[np.ndarray, "spot candidate"]:
+    """Return other spots for each spot, among which its `k` neighbours by cosine most likely are.
+
+    Greater efforts project on more vectors and return more candidates: shallow counts need that, because there single
+    genes decide who is near whom.
+    """
+    width, per_neighbour = EFFORTS[effort]
+    n_candidates = min(per_neighbour * k, unit.shape[0] - 1)
+    left, values, _ = randomized_svd(unit, min(width, min(unit.shape) - 1), n_iter=1, random_state=SEED)
     projected = torch.from_numpy((left * values).astype(np.float32))
     found = np.empty((unit.shape[0], n_candidates), dtype=np.int64)
     for cell, probed in _cells(projected.numpy()):
