@@ -13,15 +13,8 @@ EMBED = "packages/genesem-embed"
 TRAIN = "packages/genesem-train"
 BOTH = ("-e", f"{EMBED}[offline]", "-e", TRAIN)
 TESTING = (
-    "beartype",
-    "cryptography",
-    "hypothesis",
-    "moto[server]",
-    "obstore",
-    "playwright",
-    "psutil",
-    "pytest",
-    "pytest-xdist",
+    *("-e", f"{EMBED}[offline,share,sign,ray,tune,clinical]", "-e", TRAIN),
+    *("beartype", "hypothesis", "moto[server]", "playwright", "psutil", "pytest", "pytest-xdist"),
 )
 # One thread a process: the suite runs two processes, and a fixed count keeps sums the same from run to run.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "NUMBA_NUM_THREADS": "1"}
@@ -98,13 +91,6 @@ def coverage(session: nox.Session) -> None:
     """Run the tests under branch coverage and hold the floor."""
     install(session, *TESTING, "pytest-cov")
     session.run("pytest", "-n", "2", "-m", "not slow", "--cov", "--cov-report=term", *session.posargs, env=ONE_THREAD)
-
-
-@nox.session
-def crash(session: nox.Session) -> None:
-    """Kill builds, merges, compactions and pulls 200 times, and count what is lost (about 8 minutes)."""
-    install(session, *TESTING)
-    session.run("pytest", "tests/embed/store/test_crash.py", "-m", "slow", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
