@@ -68,8 +68,8 @@ class FineGrainedModulation(Fusion):
         head_dim = head_dim or dim
         bottleneck_dim = bottleneck_dim or max(1, head_dim // 2)
         self.head = semantic_head(semantic_dim, head_dim)
-        last = nn.Linear(bottleneck_dim, 2 * dim)
-        self.modulator = nn.Sequential(nn.Linear(head_dim, bottleneck_dim), nn.ReLU(), last)
+        first, last = nn.Linear(head_dim, bottleneck_dim), nn.Linear(bottleneck_dim, 2 * dim)
+        self.modulator = nn.Sequential(first, nn.ReLU(), last)
         if identity:
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
