@@ -81,3 +81,26 @@ def chromium():
         if path := shutil.which(name):
             return path
     return pytest.skip("no Chromium or Chrome on PATH; Debian's package is called chromium")
+
+
+@pytest.fixture(scope="session")
+def make_space():
+    """Return a function that gives a space of 384 numbers whose model nobody needs; keyword arguments change it."""
+    from genesem_embed.store import Space
+
+    def make(**changes):
+        facts = {
+            "model": "tests/made-up",
+            "revision": "none",
+            "weights_sha256": (("model.safetensors", "0" * 64),),
+            "tokenizer_sha256": "1" * 64,
+            "style": "plain",
+            "pooling": "mean",
+            "normalise": True,
+            "compute_dtype": "float32",
+            "max_tokens": 256,
+            "dim": 384,
+        }
+        return Space(**facts | changes)
+
+    return make

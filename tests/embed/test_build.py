@@ -61,9 +61,7 @@ def test_a_build_stores_every_vector_and_a_second_one_encodes_nothing(slide, mod
         first = run(slide, model, store, encoder)
         assert first.n_encoded == first.n_unique == len(encoder.seen) == len(set(encoder.seen))
         assert first.n_stored == first.n_left == 0
-        second = steps.build(
-            slide, "spot-symbols", RecipeOptions(top_genes=5), model, store, load_encoder=no_encoder
-        )
+        second = steps.build(slide, "spot-symbols", RecipeOptions(top_genes=5), model, store, load_encoder=no_encoder)
         assert (second.n_encoded, second.n_stored, second.digest) == (0, first.n_unique, first.digest)
         work = steps.plan(slide, "spot-symbols", RecipeOptions(top_genes=5), model, store)
         (collection,) = store.collections()

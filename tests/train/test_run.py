@@ -12,7 +12,6 @@ from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from genesem_embed.datasets import fingerprint, load_slide
-from genesem_embed.encoders.model import describe_model
 from genesem_embed.store import Store, text_keys
 from genesem_train.cli import app
 from genesem_train.config import load_preset
@@ -31,11 +30,11 @@ def slide_file(demo_slide, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def store_place(slide_file, tmp_path_factory):
+def store_place(slide_file, make_space, tmp_path_factory):
     """Return a store that holds one vector per spot of the quarter; no language model made them."""
     place = tmp_path_factory.mktemp("stores") / "store"
     slide = load_slide(slide_file)
-    space = describe_model("minilm").space
+    space = make_space()
     texts = [f"text of {name}" for name in slide.obs_names]
     keys = text_keys(space.id, texts)
     vectors = np.random.default_rng(0).normal(size=(slide.n_obs, space.dim)).astype(np.float32)

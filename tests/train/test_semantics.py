@@ -1,10 +1,11 @@
 """Collection to matrix: alignment by id, averaging over a spot's top genes, and the slides that are refused."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from genesem_embed.datasets import PreprocessOptions, fingerprint, preprocess, spot_genes
-from genesem_embed.encoders.model import describe_model
 from genesem_embed.store import CollectionMissingError, Store, text_keys
 from genesem_train.errors import ConfigError, SlideMismatchError
 from genesem_train.semantics import PAPER_VARIANCE, random_semantics, stored_semantics
@@ -23,9 +24,16 @@ def store(tmp_path):
         yield opened
 
 
-def publish(store, slide, ids, *, unit="spot", recipe="spot-symbols", top_genes=20, precision="float32", **spoofed):
-    """Publish one random vector per id and return the vectors in the order of the ids."""
-    space = describe_model("minilm", precision=precision).space
+@pytest.fixture
+def publish(make_space):
+    """Return a function that publishes one random vector per id and returns the vectors in the order of the ids."""
+    return partial(publish_vectors, store, make_space)
+
+
+def publish_vectors(
+    store, make_space, slide, ids, *, unit="spot", recipe="spot-symbols", top_genes=20, precision="float32", **spoofed
+):
+    space = make_space(precision=precision)
     texts = [f"{recipe} {top_genes} {name}" for name in ids]
     keys = text_keys(space.id, texts)
     vectors = np.random.default_rng(0).normal(size=(len(ids), DIM)).astype(precision)
@@ -49,17 +57,17 @@ def read(store, slide, spots=None, **options):
     return stored_semantics(store, slide, slide if spots is None else spots, **options)
 
 
-def test_vectors_follow_the_spots_whatever_their_order(store, slide):
-    vectors = publish(store, slide, slide.obs_names)
+def test_vectors_follow_the_spots_whatever_their_order(store, publish, slide):
+    vectors = publish(slide, slide.obs_names)
     order = [7, 3, 30]
     found = read(store, slide, slide[order])
     np.testing.assert_array_equal(found.matrix, vectors[order])
-    assert found.model == "sentence-transformers/all-MiniLM-L6-v2"
+    assert found.model == "tests/made-up"
 
 
-def test_gene_vectors_are_averaged_over_the_top_genes_of_a_spot(store, slide):
+def test_gene_vectors_are_averaged_over_the_top_genes_of_a_spot(store, publish, slide):
     genes = [name for position, name in enumerate(slide.var_names) if position % 3]  # a third has no text
-    vectors = dict(zip(genes, publish(store, slide, genes, unit="gene", recipe="gene-summaries"), strict=True))
+    vectors = dict(zip(genes, publish(slide, genes, unit="gene", recipe="gene-summaries"), strict=True))
     found = read(store, slide, recipe="gene-summaries", top_genes=8).matrix
     processed = preprocess(slide, PreprocessOptions())
     chosen = spot_genes(processed, 8)
@@ -74,8 +82,8 @@ def test_a_slide_nobody_built_gets_the_build_command(store, slide):
         read(store, slide)
 
 
-def test_another_slide_of_the_same_name_is_refused_with_both_fingerprints(store, slide):
-    publish(store, slide, slide.obs_names)
+def test_another_slide_of_the_same_name_is_refused_with_both_fingerprints(store, publish, slide):
+    publish(slide, slide.obs_names)
     changed = slide.copy()
     changed.X[0, 0] += 1
     with pytest.raises(SlideMismatchError) as caught:
@@ -84,9 +92,9 @@ def test_another_slide_of_the_same_name_is_refused_with_both_fingerprints(store,
     assert fingerprint(slide)[:12] in str(caught.value)
 
 
-def test_several_fitting_collections_are_listed_to_choose_from(store, slide):
-    publish(store, slide, slide.obs_names)
-    publish(store, slide, slide.obs_names, precision="float16")
+def test_several_fitting_collections_are_listed_to_choose_from(store, publish, slide):
+    publish(slide, slide.obs_names)
+    publish(slide, slide.obs_names, precision="float16")
     with pytest.raises(ConfigError, match="2 collections fit this slide"):
         read(store, slide)
     chosen = [info for info in store.collections() if info.space.precision == "float16"][0]
@@ -94,8 +102,8 @@ def test_several_fitting_collections_are_listed_to_choose_from(store, slide):
     assert read(store, slide, collection=chosen.digest[:12]).space == chosen.space.id
 
 
-def test_the_number_of_listed_genes_chooses_the_collection(store, slide):
-    publish(store, slide, slide.obs_names, top_genes=30)
+def test_the_number_of_listed_genes_chooses_the_collection(store, publish, slide):
+    publish(slide, slide.obs_names, top_genes=30)
     with pytest.raises(CollectionMissingError, match="top 20 genes"):
         read(store, slide)
     assert read(store, slide, top_genes=30).matrix.shape == (60, DIM)
@@ -108,14 +116,14 @@ def test_random_vectors_have_the_paper_s_mean_and_variance():
     np.testing.assert_array_equal(found, random_semantics(2000, 50, seed=3).matrix)
 
 
-def test_the_same_slide_built_under_two_names_is_one_choice(store, slide):
-    publish(store, slide, slide.obs_names)
-    publish(store, slide, slide.obs_names, name="another name")
+def test_the_same_slide_built_under_two_names_is_one_choice(store, publish, slide):
+    publish(slide, slide.obs_names)
+    publish(slide, slide.obs_names, name="another name")
     assert len(store.collections()) == 2
     assert read(store, slide).matrix.shape == (60, DIM)
 
 
-def test_what_is_stored_instead_is_named(store, slide):
-    publish(store, slide, slide.obs_names, top_genes=5)
+def test_what_is_stored_instead_is_named(store, publish, slide):
+    publish(slide, slide.obs_names, top_genes=5)
     with pytest.raises(CollectionMissingError, match="found spot-symbols top 5 in space"):
         read(store, slide)
