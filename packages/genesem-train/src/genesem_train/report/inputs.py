@@ -24,7 +24,7 @@ class ReportInput:
     """As `metrics.json` has them."""
     config: Mapping[str, Any]
     """Fully resolved, as `config.toml` has it."""
-    annotation: pd.Categorical | None = None
+    annotation: "pd.Categorical[Any] | None" = None
     confidence: Float[np.ndarray, " spot"] | None = None
     """Share of the seeds that agree with the consensus, 0 to 1."""
     seed_domains: Mapping[int, Int[np.ndarray, " spot"]] = field(default_factory=dict)

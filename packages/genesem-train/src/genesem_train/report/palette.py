@@ -6,6 +6,7 @@ al. 2009), so that a short prefix is as distinct as its length allows.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ def colours(codes: Int[np.ndarray, " spot"]) -> np.ndarray:
     return table[np.where(codes == MISSING, len(PALETTE), codes % len(PALETTE))]
 
 
-def annotation_codes(annotation: pd.Categorical) -> tuple[Int[np.ndarray, " spot"], list[str]]:
+def annotation_codes(annotation: "pd.Categorical[Any]") -> tuple[Int[np.ndarray, " spot"], list[str]]:
     """Return codes and names of the annotation's used categories, `MISSING` where there is no label."""
     used = annotation.remove_unused_categories()
     return used.codes.astype(np.int64), [str(name) for name in used.categories]
