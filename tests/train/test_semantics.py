@@ -25,7 +25,7 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def publish(make_space):
+def publish(store, make_space):
     """Return a function that publishes one random vector per id and returns the vectors in the order of the ids."""
     return partial(publish_vectors, store, make_space)
 
