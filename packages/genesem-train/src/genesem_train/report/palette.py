@@ -6,12 +6,14 @@ al. 2009), so that a short prefix is as distinct as its length allows.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Int
 from scipy.optimize import linear_sum_assignment
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PALETTE = (
     *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#332288", "#780000", "#9600ff"),
