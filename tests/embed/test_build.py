@@ -122,3 +122,11 @@ def test_texts_that_another_build_published_meanwhile_are_not_encoded_again(slid
     with Store.open(tmp_path / "s", mode="a") as store:
         report = run(slide, model, store, encoder)
     assert report.n_encoded == len(encoder.seen) == 32
+
+
+def test_a_full_store_is_left_as_it_is(slide, model, tmp_path):
+    with Store.open(tmp_path / "s", mode="a") as store:
+        first = run(slide, model, store, CountingEncoder(model.space))
+    with Store.open(tmp_path / "s", mode="r") as store:  # a store that may not be written is enough
+        again = steps.build(slide, "spot-symbols", RecipeOptions(top_genes=5), model, store, load_encoder=no_encoder)
+    assert (again.digest, again.n_encoded) == (first.digest, 0)

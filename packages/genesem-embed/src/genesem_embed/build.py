@@ -226,8 +226,16 @@ class _Segment:
 
 
 def _publish_collection(work: Work, model: Described, store: Store) -> CollectionInfo:
+    """Return the collection of this work; one that is there already is left alone, so a full store may be read-only."""
+    name = f"{work.slide['name']}.{work.prompts.recipe['name']}"
+    for info in store.find_collections(recipe=work.prompts.recipe["name"], space=model.space.id):
+        same = (info.name, info.recipe, info.slide, info.notes)
+        if same == (name, work.prompts.recipe, work.slide, work.prompts.notes) and (
+            store.ids(info) == work.prompts.ids and np.array_equal(store.keys(info), work.keys)
+        ):
+            return info
     return store.publish_collection(
-        name=f"{work.slide['name']}.{work.prompts.recipe['name']}",
+        name=name,
         unit=work.prompts.unit,
         recipe=work.prompts.recipe,
         space_id=model.space.id,

@@ -7,7 +7,7 @@ import numpy as np
 from anndata import AnnData
 from jaxtyping import Float
 
-from genesem_embed.datasets import PreprocessOptions, labels, preprocess
+from genesem_embed.datasets import PreprocessOptions, find_dataset, is_registered, labels, preprocess
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
 
@@ -54,8 +54,11 @@ def select_spots(slide: AnnData, config: FitConfig) -> Spots:
 
 
 def _label_key(slide: AnnData, config: FitConfig) -> str | None:
+    """Return the column of the annotation; a registered slide may have come without the one that its entry names."""
     key = config.data.label_key
     if key is not None and key not in slide.obs:
+        if is_registered(config.dataset) and find_dataset(config.dataset).label_key == key:
+            return None
         msg = f"the slide has no obs column {key!r}; found {', '.join(slide.obs.columns) or 'none'}; give --label-key"
         raise ConfigError(msg)
     return key

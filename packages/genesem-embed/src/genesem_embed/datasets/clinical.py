@@ -41,7 +41,10 @@ def _tables(folder: Path) -> list[tuple[Path, pd.DataFrame]]:
         try:
             sheets = pd.read_excel(path, sheet_name=None, dtype=str)
         except ImportError as error:
-            msg = f"{path} needs openpyxl, which is not installed: pip install openpyxl, or save the table as .csv"
+            msg = (
+                f"{path} needs openpyxl, which is not installed: "
+                'pip install "genesem-embed[clinical]", or save the table as .csv'
+            )
             raise MissingExtraError(msg) from error
         except Exception as error:  # openpyxl and zipfile each have their own errors for a broken file
             msg = f"{path} cannot be read as a clinical table ({(str(error).splitlines() or ['damaged'])[0]})"

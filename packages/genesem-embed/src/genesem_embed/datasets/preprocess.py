@@ -76,7 +76,7 @@ def _frequent_genes(counts: sparse.csr_matrix, min_cells: int) -> npt.NDArray[np
     if not len(genes):
         msg = (
             f"no gene is found in at least {min_cells} of the {counts.shape[0]} spots; the most frequent one is in "
-            f"{n_cells.max(initial=0)}: set min_cells to at most that"
+            f"{n_cells.max(initial=0)}: lower --min-cells (min_cells in a preset) to at most that"
         )
         raise InputError(msg)
     return genes
