@@ -28,7 +28,7 @@ def install(session: nox.Session, *what: str) -> None:
 def demo(session: nox.Session) -> None:
     """Build the store of the demo slide with the bundled encoder, fit SemST, print the scores and the report."""
     install(session, *BOTH)
-    session.run("genesem-embed", "build", "--dataset", "demo", "--model", "minilm")
+    session.run("genesem-embed", "build", "--dataset", "demo", "--model", "minilm", "--top-genes", "10")
     session.run("genesem-train", "fit", "--dataset", "demo", "--preset", "demo", "--out", "results/demo")
 
 

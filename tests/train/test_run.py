@@ -43,7 +43,7 @@ def store_place(slide_file, make_space, tmp_path_factory):
         store.publish_collection(
             name="quarter.spot-symbols",
             unit="spot",
-            recipe={"name": "spot-symbols", "top_genes": 20},
+            recipe={"name": "spot-symbols", "top_genes": 10},
             space_id=space.id,
             slide={
                 "name": "quarter",
@@ -193,9 +193,17 @@ def test_a_fit_broken_off_goes_on_to_the_same_result(outcome, slide_file, store_
 
 def test_another_backbone_runs_the_same_way(slide_file, store_place, tmp_path):
     settings = load_preset("stagate", str(slide_file)).with_values("training", epochs=2, seeds=(0,))
-    settings = settings.with_values("data", label_key="region")
+    settings = settings.with_values("data", label_key="region").with_values("semantics", top_genes=10)
     result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
     assert ad.read_h5ad(result.out / "result.h5ad").obsm["X_genesem"].shape[1] == 30
+
+
+def test_the_improved_mode_runs_the_same_way_and_says_so(slide_file, store_place, tmp_path):
+    settings = load_preset("improved", str(slide_file)).with_values("training", epochs=3, seeds=(0, 1))
+    settings = settings.with_values("data", label_key="region").with_values("semantics", top_genes=10)
+    result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
+    assert result.metrics["mode"] == "improved"
+    assert result.metrics["consensus"]["ari"] > result.metrics["baseline"]["pca"]["ari"]
 
 
 def refused(*arguments):

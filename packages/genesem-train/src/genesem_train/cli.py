@@ -112,6 +112,9 @@ def fit(
         str | None, typer.Option(help="What folds never divide: patient, image or cell. [default: patient]")
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds (spatial2sentence). [default: 5]")] = None,
+    resolution: Annotated[
+        str | None, typer.Option(help="single-cell or spot-array: how far the smooth-pca baseline looks.")
+    ] = None,
     counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
     gene_symbols: Annotated[str | None, typer.Option(help="Column of var that holds gene symbols.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
@@ -140,7 +143,7 @@ def fit(
 
     settings = resolve_config(dataset, preset=preset, path=config, mode=mode)
     settings = settings.with_values(method=method, mode=mode, counts_layer=counts_layer, gene_symbols=gene_symbols)
-    settings = settings.with_values("data", label_key=label_key, n_domains=n_domains)
+    settings = settings.with_values("data", label_key=label_key, n_domains=n_domains, resolution=resolution)
     settings = settings.with_values("model", fusion=fusion, backbone=backbone)
     settings = settings.with_values("training", seeds=_numbers(seeds), epochs=epochs, device=device)
     settings = settings.with_values(

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from genesem_train.domains import kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
 from genesem_train.fit import LossWeights, Trained, fit_backbone, fit_semst, make_inputs
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
-from genesem_train.improved import field_inputs, fit_improved
+from genesem_train.improved import embedding, field_inputs, fit_improved
 from genesem_train.models.backbones import Stagate
 from genesem_train.semantics import Semantics
 from genesem_train.sparse import SparseMatrix
@@ -125,12 +125,17 @@ def _stagate(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors 
 
 
 def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
-    """The method that the slide itself decides: counts, coordinates and nothing else."""
-    prepared = field_inputs(kept.X, spots.coords, semantics)
+    """The method that the slide itself decides, from counts and coordinates; field and latents are clustered."""
+    prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics)
     model = config.model
-    return partial(
-        fit_improved, prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim
-    )
+
+    def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
+        trained = fit_improved(
+            prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim, **settings
+        )
+        return replace(trained, latent=embedding(prepared, trained))
+
+    return fit_one
 
 
 TRAINERS: Mapping[str, Callable[[FitConfig, AnnData, Spots, Vectors | None], FitOne]] = MappingProxyType(

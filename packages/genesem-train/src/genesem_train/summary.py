@@ -36,6 +36,7 @@ def summarise(
     fit_s = sum(run.seconds for run in runs.values())
     metrics = {
         "method": config.method,
+        "mode": config.mode if config.method == "semst" else None,
         "dataset": spots.name,
         "n_spots": int(spots.data.n_obs),
         "n_domains": spots.n_domains,
