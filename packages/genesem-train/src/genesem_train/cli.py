@@ -30,7 +30,12 @@ class OneLineErrors(TyperGroup):
                 raise
             typer.echo(f"error: {error}", err=True)
         except KeyboardInterrupt:
-            typer.echo("error: interrupted; nothing half-written was left: run the same command again", err=True)
+            typer.echo("error: interrupted; nothing half-written was left: run again, with --resume to go on", err=True)
+        except Exception as error:  # our mistake, not the user's: still no traceback unless asked for
+            if ctx.params.get("debug") or type(error).__module__.startswith(("click", "typer")):
+                raise
+            hint = "run again with --debug before the command and report it"
+            typer.echo(f"error: unexpected {type(error).__name__}: {error}; {hint}", err=True)
         raise typer.Exit(1)
 
 

@@ -133,6 +133,7 @@ def build(
 
     place = store or default_store()
     chosen = find_recipe(recipe)
+    slide = load_slide(dataset, kind=chosen.kind, counts_layer=counts_layer, gene_symbols=gene_symbols)
     wishes: dict[str, Any] = {
         "pooling": pooling,
         "style": style,
@@ -158,7 +159,6 @@ def build(
         cells=parse_cell_options(cells or ()),
         budget=_budget(described),
     )
-    slide = load_slide(dataset, kind=chosen.kind, counts_layer=counts_layer, gene_symbols=gene_symbols)
     reports = []
     for part in expand_options(slide, recipe, options):  # one, or one a fold where scaling is fitted on training cells
         if dry_run:

@@ -36,6 +36,13 @@ class OneLineErrors(TyperGroup):
             typer.echo(f"error: {said}", err=True)
         except KeyboardInterrupt:
             typer.echo("error: interrupted; nothing half-written was published: run the same command again", err=True)
+        except Exception as error:  # our mistake, not the user's: still no traceback unless asked for
+            if ctx.params.get("debug") or type(error).__module__.startswith(("click", "typer")):
+                raise
+            said = (
+                f"unexpected {type(error).__name__}: {error}; run again with --debug before the command and report it"
+            )
+            typer.echo(f"error: {said}", err=True)
         raise typer.Exit(1)
 
 
