@@ -58,3 +58,14 @@ def test_help_loads_nothing_slow(module):
         "with contextlib.suppress(SystemExit):\n    main()"
     )
     assert loaded_after(code, SLOW_TO_LOAD) == []
+
+
+def test_a_fully_cached_build_loads_no_torch(demo_slide, tmp_path):
+    demo_slide[::100].copy().write_h5ad(tmp_path / "few.h5ad")
+    arguments = ["build", "--dataset", str(tmp_path / "few.h5ad"), "--store", str(tmp_path / "s"), "--model", "minilm"]
+    code = (
+        f"import sys, contextlib; sys.argv = ['genesem-embed', *{arguments}]\nfrom genesem_embed.cli import main\n"
+        "with contextlib.suppress(SystemExit):\n    main()"
+    )
+    assert "torch" in loaded_after(code)
+    assert loaded_after(code) == []
