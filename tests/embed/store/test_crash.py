@@ -1,5 +1,6 @@
 """kill -9 at any moment: what was published stays, what was not leaves nothing that anybody could read."""
 
+import itertools
 import random
 import signal
 import subprocess
@@ -76,10 +77,12 @@ def hammer(tmp_path, maker, sources, kills, seed):
     longest = 1.0
     before: set[int] = set()
     done = 0
-    while done < kills:
-        task = tasks[done % len(tasks)]
-        if task[0] != "compact" or before:
-            run_and_kill(task, pick.uniform(0, longest))
+    for task in itertools.cycle(tasks):
+        if done == kills:
+            break
+        if task[0] == "compact" and not before:  # nothing to compact, nothing to kill
+            continue
+        run_and_kill(task, pick.uniform(0, longest))
         now = seen(place, maker)
         assert before <= now
         before = now
