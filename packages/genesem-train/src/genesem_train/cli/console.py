@@ -1,0 +1,61 @@
+"""How the command line speaks: results to stdout, progress to stderr, a problem in one line."""
+
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from genesem_embed.datasets import GenesemError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", help="Path or URL of the store. [default: $GENESEM_STORE, else data/store in a checkout]"),
+]
+SeedsOption = Annotated[str | None, typer.Option("--seeds", help="Comma-separated seeds, e.g. 0,1,2.")]
+
+
+class OneLineErrors(TyperGroup):
+    """A command group that turns a problem into one line on stderr and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 (click's own signature)
+        """Run the command; with ``--debug`` let the traceback through."""
+        warnings.showwarning = lambda message, *where: typer.echo(f"warning: {message}", err=True)
+        try:
+            return super().invoke(ctx)
+        except (GenesemError, OSError) as error:
+            if ctx.params.get("debug"):
+                raise
+            typer.echo(f"error: {error}", err=True)
+        except KeyboardInterrupt:
+            typer.echo("error: interrupted; nothing half-written was left: run again, with --resume to go on", err=True)
+        except Exception as error:  # our mistake, not the user's: still no traceback unless asked for
+            if ctx.params.get("debug") or type(error).__module__.startswith(("click", "typer")):
+                raise
+            hint = "run again with --debug before the command and report it"
+            typer.echo(f"error: unexpected {type(error).__name__}: {error}; {hint}", err=True)
+        raise typer.Exit(1)
+
+
+def say(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
+    """Print `result` as one JSON object, or `lines` for a reader."""
+    typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(lines))
+
+
+def tell(words: str) -> None:
+    """Print what is being done to stderr."""
+    typer.echo(words, err=True)
+
+
+def numbers(text: str | None, option: str = "--seeds") -> tuple[int, ...] | None:
+    """Return a list of whole numbers such as 0,1,2; None where none is given."""
+    if text is None:
+        return None
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        msg = f"{text!r} is not a list of whole numbers; expected such as 0,1,2"
+        raise typer.BadParameter(msg, param_hint=option) from None
