@@ -93,7 +93,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 def no_waiting_for_the_disk(request, monkeypatch):
     """Leave out the fsyncs, which make these tests four times slower; test_disk counts them, test_crash needs them."""
     if request.path.stem not in ("test_disk", "test_crash"):
-        monkeypatch.setattr("genesem_embed.store.disk.os.fsync", lambda descriptor: None)
+        monkeypatch.setattr("genesem_embed.store.files.disk.os.fsync", lambda descriptor: None)
 
 
 def _load_servers():

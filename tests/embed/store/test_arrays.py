@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from genesem_embed.errors import IntegrityError
-from genesem_embed.store.arrays import METADATA, SHARD, StoredArray, write_array
+from genesem_embed.store.files.arrays import METADATA, SHARD, StoredArray, write_array
 
 DTYPES = st.sampled_from([np.float16, np.float32, np.uint8])
 ARRAYS = DTYPES.flatmap(lambda dtype: npst.arrays(dtype, st.tuples(st.integers(1, 40), st.integers(1, 9))))

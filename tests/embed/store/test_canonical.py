@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesem_embed.errors import IntegrityError
-from genesem_embed.store.canonical import MAX_JSON_BYTES, canonical_json, is_digest, parse_json
+from genesem_embed.store.files.canonical import MAX_JSON_BYTES, canonical_json, is_digest, parse_json
 
 VALUES = st.recursive(
     st.none()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from genesem_embed.store import Store
-from genesem_embed.store.gc import collect_garbage
+from genesem_embed.store.upkeep.gc import collect_garbage
 
 WORKER = Path(__file__).with_name("worker.py")
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from genesem_embed.errors import StoreError
-from genesem_embed.store import Store, disk
+from genesem_embed.store import Store
+from genesem_embed.store.files import disk
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def journal(monkeypatch):
 
         return move
 
-    monkeypatch.setattr("genesem_embed.store.disk.os.fsync", synced)
+    monkeypatch.setattr("genesem_embed.store.files.disk.os.fsync", synced)
     monkeypatch.setattr(Path, "rename", moved(rename))
     monkeypatch.setattr(Path, "replace", moved(replace))
     return events

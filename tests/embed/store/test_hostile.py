@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from genesem_embed.errors import GenesemError, IntegrityError, StoreError
 from genesem_embed.store import Store
-from genesem_embed.store.archive import export_archive, import_archive
-from genesem_embed.store.arrays import write_array
-from genesem_embed.store.canonical import canonical_json, sha256_hex
+from genesem_embed.store.files.arrays import write_array
+from genesem_embed.store.files.canonical import canonical_json, sha256_hex
 from genesem_embed.store.keys import row_hashes, text_keys
-from genesem_embed.store.publish import publish
-from genesem_embed.store.pull import pull
-from genesem_embed.store.source import FolderSource
+from genesem_embed.store.sharing.archive import export_archive, import_archive
+from genesem_embed.store.sharing.publish import publish
+from genesem_embed.store.sharing.pull import pull
+from genesem_embed.store.sharing.source import FolderSource
 
 TEXTS = [f"text number {number}" for number in range(20)]
 
@@ -469,7 +469,8 @@ def test_an_archive_of_the_wrong_shape_is_refused(ours, tmp_path, make, reason):
 
 
 def test_a_space_as_large_as_the_disk_is_refused_before_it_moves(stranger, ours, monkeypatch):
-    monkeypatch.setattr("genesem_embed.store.pull.shutil.disk_usage", lambda path: shutil._ntuple_diskusage(10, 9, 1))
+    nearly_full = shutil._ntuple_diskusage(10, 9, 1)
+    monkeypatch.setattr("genesem_embed.store.sharing.pull.shutil.disk_usage", lambda path: nearly_full)
     with pytest.raises(StoreError, match="bytes, 1 are free"):
         pull(ours, FolderSource(stranger))
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from genesem_embed.store import Store
-from genesem_embed.store import disk as disk_module
-from genesem_embed.store.archive import export_archive, import_archive
-from genesem_embed.store.choice import Filters
-from genesem_embed.store.compact import compact
-from genesem_embed.store.gc import collect_garbage
+from genesem_embed.store.files import disk as disk_module
 from genesem_embed.store.keys import row_hashes
-from genesem_embed.store.publish import publish
-from genesem_embed.store.pull import merge, pull
-from genesem_embed.store.source import FolderSource
+from genesem_embed.store.sharing.archive import export_archive, import_archive
+from genesem_embed.store.sharing.choice import Filters
+from genesem_embed.store.sharing.publish import publish
+from genesem_embed.store.sharing.pull import merge, pull
+from genesem_embed.store.sharing.source import FolderSource
+from genesem_embed.store.upkeep.compact import compact
+from genesem_embed.store.upkeep.gc import collect_garbage
 
 NUMBERS = st.lists(st.integers(0, 25), min_size=1, max_size=6)
 PLACES = st.sampled_from(["a", "b"])

@@ -5,13 +5,13 @@ import pytest
 
 from genesem_embed.errors import CollectionMissingError, DownloadError, IntegrityError, StoreError
 from genesem_embed.store import Store
-from genesem_embed.store.archive import export_archive, import_archive
-from genesem_embed.store.choice import Filters
-from genesem_embed.store.publish import publish
-from genesem_embed.store.pull import merge, pull
-from genesem_embed.store.push import push
-from genesem_embed.store.remote import RemoteSource
-from genesem_embed.store.source import FolderSource, open_source
+from genesem_embed.store.sharing.archive import export_archive, import_archive
+from genesem_embed.store.sharing.choice import Filters
+from genesem_embed.store.sharing.publish import publish
+from genesem_embed.store.sharing.pull import merge, pull
+from genesem_embed.store.sharing.push import push
+from genesem_embed.store.sharing.remote import RemoteSource
+from genesem_embed.store.sharing.source import FolderSource, open_source
 
 
 @pytest.fixture

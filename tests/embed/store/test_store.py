@@ -349,7 +349,7 @@ def test_a_full_disk_is_one_line_and_publishes_nothing(filled, maker, monkeypatc
         raise OSError(28, "No space left on device")
 
     before = sorted(filled.root.rglob("*"))
-    monkeypatch.setattr("genesem_embed.store.disk.os.write", full)
+    monkeypatch.setattr("genesem_embed.store.files.disk.os.write", full)
     with pytest.raises(StoreError, match="the disk is full: free some space"):
         maker.publish(filled, maker.texts(300))
     assert sorted(filled.root.rglob("*")) == before

@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from genesem_embed.errors import InputError, IntegrityError
 from genesem_embed.store import Store
-from genesem_embed.store.audit import audit
-from genesem_embed.store.choice import Filters
-from genesem_embed.store.compact import compact
-from genesem_embed.store.diff import diff
-from genesem_embed.store.gc import collect_garbage, unreached
-from genesem_embed.store.publish import publish
-from genesem_embed.store.pull import pull
-from genesem_embed.store.push import push
-from genesem_embed.store.signatures import trusted_key
-from genesem_embed.store.source import FolderSource
+from genesem_embed.store.sharing.choice import Filters
+from genesem_embed.store.sharing.publish import publish
+from genesem_embed.store.sharing.pull import pull
+from genesem_embed.store.sharing.push import push
+from genesem_embed.store.sharing.source import FolderSource
+from genesem_embed.store.trust.audit import audit
+from genesem_embed.store.trust.signatures import trusted_key
+from genesem_embed.store.upkeep.compact import compact
+from genesem_embed.store.upkeep.diff import diff
+from genesem_embed.store.upkeep.gc import collect_garbage, unreached
 
 
 @pytest.fixture
@@ -177,7 +177,7 @@ class TestSignatures:
             ]:
                 with pytest.raises(IntegrityError, match=words):
                     pull(other, FolderSource(filled.root), Filters(ref=ref, trust=trust))
-            from genesem_embed.store.canonical import canonical_json, parse_json, sha256_hex
+            from genesem_embed.store.files.canonical import canonical_json, parse_json, sha256_hex
 
             value = parse_json(path.read_bytes(), "it")
             value["content"]["segments"] = value["content"]["segments"][:1]
@@ -210,7 +210,9 @@ def test_pushing_a_filtered_part(filled, tmp_path, maker):
 def test_sharing_needs_no_torch(filled):
     code = (
         "import sys, genesem_embed.store as s\n"
-        "from genesem_embed.store import archive, audit, compact, diff, gc, mirror, publish, pull, push\n"
+        "from genesem_embed.store.sharing import archive, mirror, publish, pull, push\n"
+        "from genesem_embed.store.trust import audit, verify\n"
+        "from genesem_embed.store.upkeep import compact, diff, gc\n"
         "print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

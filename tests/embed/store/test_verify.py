@@ -8,7 +8,7 @@ import pytest
 
 from genesem_embed.errors import GenesemError
 from genesem_embed.store import Store
-from genesem_embed.store.publish import publish
+from genesem_embed.store.sharing.publish import publish
 
 
 @pytest.fixture

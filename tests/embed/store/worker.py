@@ -9,10 +9,10 @@ import numpy as np
 
 from genesem_embed.errors import GenesemError
 from genesem_embed.store import Store
-from genesem_embed.store.compact import compact
-from genesem_embed.store.gc import collect_garbage
-from genesem_embed.store.pull import merge, pull
-from genesem_embed.store.source import open_source
+from genesem_embed.store.sharing.pull import merge, pull
+from genesem_embed.store.sharing.source import open_source
+from genesem_embed.store.upkeep.compact import compact
+from genesem_embed.store.upkeep.gc import collect_garbage
 
 SPEC = importlib.util.spec_from_file_location("store_conftest", Path(__file__).with_name("conftest.py"))
 conftest = importlib.util.module_from_spec(SPEC)

@@ -8,8 +8,8 @@ import typer
 from genesem_embed.cli.console import JsonFlag, StoreOption, say, size
 
 if TYPE_CHECKING:
-    from genesem_embed.store.choice import Filters
-    from genesem_embed.store.pull import Moved
+    from genesem_embed.store.sharing.choice import Filters
+    from genesem_embed.store.sharing.pull import Moved
 
 CollectionGlob = Annotated[str, typer.Option("--collection", help="Glob over collection names.")]
 SpaceGlob = Annotated[str, typer.Option("--space", help="Glob over space ids, as abc*.")]
@@ -36,7 +36,7 @@ def publish(
 ) -> None:
     """Publish what a store holds under a name; a push carries it along."""
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.publish import publish as publish_ref
+    from genesem_embed.store.sharing.publish import publish as publish_ref
 
     with Store.open(store or default_store(), mode="a") as opened:
         made = publish_ref(opened, ref, collection=collection, space=space, sign=sign)
@@ -59,7 +59,7 @@ def push(
 ) -> None:
     """Send what a place lacks: segments first, whatever names them after."""
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.push import push as push_to
+    from genesem_embed.store.sharing.push import push as push_to
 
     with Store.open(store or default_store()) as opened:
         moved = push_to(opened, place, _filters(ref, collection, space), _progress)
@@ -77,8 +77,8 @@ def pull(
 ) -> None:
     """Fetch what the store lacks; every segment is checked in full before it is published."""
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.pull import pull as pull_from
-    from genesem_embed.store.source import open_source
+    from genesem_embed.store.sharing.pull import pull as pull_from
+    from genesem_embed.store.sharing.source import open_source
 
     source = open_source(place)
     with Store.open(store or default_store(), mode="a") as opened:
@@ -93,7 +93,7 @@ def merge(
 ) -> None:
     """Make one store the union of itself and others; report keys that are stored with different vectors."""
     from genesem_embed.store import Store
-    from genesem_embed.store.pull import merge as merge_all
+    from genesem_embed.store.sharing.pull import merge as merge_all
 
     with Store.open(into, mode="a") as opened:
         moved, conflicts = merge_all(opened, places)
@@ -119,7 +119,7 @@ def export(
 ) -> None:
     """Write a store, or part of it, as one tar file."""
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.archive import export_archive
+    from genesem_embed.store.sharing.archive import export_archive
 
     with Store.open(store or default_store()) as opened:
         n_segments = export_archive(opened, path, _filters(ref, collection, space))
@@ -135,7 +135,7 @@ def import_file(
 ) -> None:
     """Take in an archive; it is treated as hostile until every byte of it has been checked."""
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.archive import import_archive
+    from genesem_embed.store.sharing.archive import import_archive
 
     with Store.open(store or default_store(), mode="a") as opened:
         moved = import_archive(opened, path, None, _progress)
@@ -143,8 +143,8 @@ def import_file(
 
 
 def _filters(ref: str, collection: str, space: str, trust: str | None = None) -> "Filters":
-    from genesem_embed.store.choice import Filters
-    from genesem_embed.store.signatures import trusted_key
+    from genesem_embed.store.sharing.choice import Filters
+    from genesem_embed.store.trust.signatures import trusted_key
 
     return Filters(ref=ref, collection=collection, space=space, trust=trusted_key(trust) if trust else None)
 

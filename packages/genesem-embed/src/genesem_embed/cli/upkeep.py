@@ -22,7 +22,7 @@ def compact(
 ) -> None:
     """Join many small segments into few; the old ones stay until `gc --delete`, so readers are not disturbed."""
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.compact import compact as join
+    from genesem_embed.store.upkeep.compact import compact as join
 
     with Store.open(store or default_store(), mode="a") as opened:
         done = join(opened, target_rows)
@@ -40,7 +40,7 @@ def collect(
 ) -> None:
     """List, or remove, segments that no collection or ref reaches, and leftovers of crashes."""
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.gc import collect_garbage
+    from genesem_embed.store.upkeep.gc import collect_garbage
 
     with Store.open(store or default_store(), mode="a") as opened:
         garbage = collect_garbage(opened, dry_run=not delete, older_than_s=older_than * 3600)
@@ -59,7 +59,7 @@ def compare(
 ) -> None:
     """Show what only one of two stores has."""
     from genesem_embed.store import Store
-    from genesem_embed.store.diff import diff
+    from genesem_embed.store.upkeep.diff import diff
 
     with Store.open(first) as one, Store.open(second) as two:
         found = diff(one, two)
@@ -81,7 +81,7 @@ def check(
     """Encode a sample of the stored texts again and report the cosines; exit code 1 if one is under 0.999."""
     from genesem_embed.reencode import Reencoder
     from genesem_embed.store import Store, default_store
-    from genesem_embed.store.audit import audit
+    from genesem_embed.store.trust.audit import audit
 
     encode = Reencoder(model, device)
     with Store.open(store or default_store()) as opened:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from genesem_embed.errors import CollectionMissingError, InputError
-from genesem_embed.store.collection import CollectionInfo
+from genesem_embed.store.files.collection import CollectionInfo
 
 if TYPE_CHECKING:
     from anndata import AnnData

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from genesem_embed.errors import CollectionMissingError, IntegrityError
-from genesem_embed.store.canonical import is_digest, sha256_hex
-from genesem_embed.store.collection import CollectionInfo, read_collection, read_members
+from genesem_embed.store.files.canonical import is_digest, sha256_hex
+from genesem_embed.store.files.collection import CollectionInfo, read_collection, read_members
+from genesem_embed.store.files.layout import COLLECTIONS, SEGMENTS, SPACES
 from genesem_embed.store.keys import Keys
-from genesem_embed.store.layout import COLLECTIONS, SEGMENTS, SPACES
 from genesem_embed.store.space import Space
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from genesem_embed.errors import InputError, IntegrityError
-from genesem_embed.store.canonical import canonical_json, is_digest, parse_json, sha256_hex
+from genesem_embed.store.files.canonical import canonical_json, is_digest, parse_json, sha256_hex
 
 Style = Literal["chat", "instruct", "plain"]
 Pooling = Literal["mean", "last", "user-mean"]

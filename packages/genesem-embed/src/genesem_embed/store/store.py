@@ -10,12 +10,9 @@ import numpy.typing as npt
 
 from genesem_embed.errors import CollectionMissingError, IntegrityError, StoreError
 from genesem_embed.store.catalog import Catalog
-from genesem_embed.store.collection import CollectionInfo, read_collection, write_collection
-from genesem_embed.store.disk import publish_file, publish_folder, staging
-from genesem_embed.store.gather import gather, keep_lowest
-from genesem_embed.store.index import Index, Positions
-from genesem_embed.store.keys import KEY_BYTES, Keys
-from genesem_embed.store.layout import (
+from genesem_embed.store.files.collection import CollectionInfo, read_collection, write_collection
+from genesem_embed.store.files.disk import publish_file, publish_folder, staging
+from genesem_embed.store.files.layout import (
     COLLECTIONS,
     FOLDERS,
     SEGMENTS,
@@ -25,16 +22,19 @@ from genesem_embed.store.layout import (
     is_store,
     store_json,
 )
-from genesem_embed.store.remote import is_url, local_path
-from genesem_embed.store.rows import Rows, prepare_rows
-from genesem_embed.store.segment import Segment, write_segment
+from genesem_embed.store.files.rows import Rows, prepare_rows
+from genesem_embed.store.files.segment import Segment, write_segment
+from genesem_embed.store.index.gather import gather, keep_lowest
+from genesem_embed.store.index.index import Index, Positions
+from genesem_embed.store.keys import KEY_BYTES, Keys
+from genesem_embed.store.sharing.remote import is_url, local_path
 from genesem_embed.store.space import Space
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from anndata import AnnData
 
-    from genesem_embed.store.verify import Report
+    from genesem_embed.store.trust.verify import Report
 
 Mode = Literal["r", "a"]
 T = TypeVar("T")
@@ -208,25 +208,25 @@ class Store(Catalog):
 
     def info(self) -> dict[str, Any]:
         """Return totals of the store, by space and by collection, as plain JSON values."""
-        from genesem_embed.store.listing import describe
+        from genesem_embed.store.index.listing import describe
 
         return self._undisturbed(lambda: describe(self))
 
     def ls(self) -> list[dict[str, Any]]:
         """Return one row per space, segment and collection, with its size in bytes."""
-        from genesem_embed.store.listing import rows
+        from genesem_embed.store.index.listing import rows
 
         return self._undisturbed(lambda: rows(self))
 
     def verify(self, *, quick: bool = False) -> "Report":
         """Return what is damaged, missing or does not belong; `quick` looks at presence and size only."""
-        from genesem_embed.store.verify import verify
+        from genesem_embed.store.trust.verify import verify
 
         return verify(self, quick=quick)
 
     def query(self, sql: str) -> "pa.Table":
         """Return the answer to one SELECT over the views ``vectors``, ``texts``, ``spaces`` and ``collections``."""
-        from genesem_embed.store.query import run
+        from genesem_embed.store.index.query import run
 
         def ask() -> "pa.Table":
             while (connection := self._index.locked_connection()) is None:
@@ -286,7 +286,7 @@ class Store(Catalog):
 
 
 def _open_url(url: str, mode: Mode) -> Store:
-    from genesem_embed.store.mirror import MirroredStore
+    from genesem_embed.store.sharing.mirror import MirroredStore
 
     if mode != "r":
         msg = f"{url} cannot be written to directly; build into a path, then: genesem-embed push {url}"

@@ -1,0 +1,1 @@
+"""How a store's bytes are written, named and laid out: the code beside ``docs/store-format.md``."""

@@ -1,0 +1,1 @@
+"""Tidying: fewer segments, no garbage, and how two stores differ."""
