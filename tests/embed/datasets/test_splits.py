@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesem_embed.datasets.splits import assign_folds, fold_rows, split_digest, split_groups
+from genesem_embed.datasets.splits import assign_folds, draw_sample, fold_rows, split_digest, split_groups
 from genesem_embed.errors import InputError
 
 
@@ -94,3 +94,11 @@ def test_keren_splits_by_patient_and_recurrence(real_data):
     fold = assign_folds(split_groups(slide, "patient"), n_folds=5, strata=status)
     patients = slide.obs.assign(fold=fold).drop_duplicates("patient")
     assert pd.crosstab(patients["fold"], patients["recurrence"])["POSITIVE"].tolist() == [3, 3, 3, 3, 3]
+
+
+@given(n_cells=st.integers(1, 60), size=st.integers(1, 70), seed=st.integers(0, 5))
+def test_a_larger_sample_holds_a_smaller_one(n_cells, size, seed):
+    drawn = draw_sample(n_cells, size, seed)
+    assert len(drawn) == min(size, n_cells)
+    assert (np.diff(drawn) > 0).all()
+    assert set(drawn) <= set(draw_sample(n_cells, size + 3, seed)) <= set(draw_sample(n_cells, None, seed))

@@ -4,7 +4,7 @@ import pytest
 
 from genesem_embed.datasets.splits import assign_folds, split_digest
 from genesem_embed.errors import InputError
-from genesem_embed.texts.cells.cohort import is_fitted, read_cohort
+from genesem_embed.texts.cells.cohort import has_folds, read_cohort
 from genesem_embed.texts.cells.options import CellOptions
 
 
@@ -40,13 +40,13 @@ def test_the_split_is_stamped_so_that_training_can_check_it(cells):
 @pytest.mark.parametrize("options", [CellOptions(scaling="raw"), CellOptions(scaling_scope="image")])
 def test_nothing_fitted_on_training_cells_needs_no_fold(cells, options):
     cohort = read_cohort(cells, options)
-    assert not is_fitted(cells, options)
+    assert not has_folds(cells, options)
     assert cohort.stamp["split"] is None
     assert cohort.cells.training is None
 
 
 def test_fitted_scaling_without_a_fold_says_what_to_do(cells):
-    assert is_fitted(cells, CellOptions())
+    assert has_folds(cells, CellOptions())
     with pytest.raises(InputError, match="zscore is fitted on the training cells of a fold, and the fold is None"):
         read_cohort(cells, CellOptions())
 

@@ -21,7 +21,8 @@ CHOICES = [
 
 
 def context_of(slide, options):
-    options = replace(options, fold=1, folds=2)
+    if options.scaling != "raw":
+        options = replace(options, fold=1, folds=2)
     return find_context(read_cohort(slide, options).cells, options)
 
 

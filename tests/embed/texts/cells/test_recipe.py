@@ -5,12 +5,25 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from genesem_embed.datasets import load_slide
+from genesem_embed.datasets import assign_folds, load_slide, split_groups
 from genesem_embed.errors import InputError
-from genesem_embed.texts import CellOptions, RecipeOptions, TokenBudget, expand_options, find_recipe, make_prompts
-from genesem_embed.texts.cells.cohort import read_cohort
+from genesem_embed.texts import (
+    CellOptions,
+    RecipeOptions,
+    TokenBudget,
+    expand_options,
+    find_recipe,
+    load_template,
+    make_prompts,
+)
+from genesem_embed.texts.cells.cohort import has_folds, read_cohort
+from genesem_embed.texts.cells.neighbours import NONE
+from genesem_embed.texts.cells.recipe import compose
 
 FOLD = CellOptions(fold=0, folds=4)
 
@@ -48,6 +61,50 @@ def test_test_cells_change_no_training_text(cells, split_by):
     assert (before[~training] != after[~training]).any()
 
 
+OPTIONS = st.builds(
+    CellOptions,
+    k=st.integers(0, 3),
+    pairing=st.sampled_from(["union", "intersection", "spatial", "expression"]),
+    similarity=st.sampled_from(["cosine", "pearson", "euclidean"]),
+    distance=st.sampled_from(["euclidean", "l1", "cosine"]),
+    negatives=st.sampled_from(["quantile", "paper-like", "random", "none"]),
+    layout=st.sampled_from(["joint", "paired", "sections"]),
+    scaling=st.sampled_from(["raw", "zscore", "p99"]),
+    scaling_scope=st.sampled_from(["training", "image"]),
+    undetected=st.sampled_from(["drop", "keep"]),
+    content=st.sampled_from(["ranks", "values"]),
+    shuffle_coordinates=st.booleans(),
+    split_by=st.sampled_from(["patient", "image", "cell"]),
+    status_key=st.sampled_from([None, "status"]),
+    fold=st.integers(0, 1),
+    folds=st.just(2),
+)
+
+
+@given(OPTIONS, st.integers(0, 99))
+@settings(max_examples=25)
+def test_whatever_the_options_test_cells_change_no_training_text(make_cells, options, seed):
+    """Texts are compared for every split, even where one collection serves all folds and none is stamped."""
+    slide = make_cells(cells_per_image=12)
+    fold = assign_folds(
+        split_groups(slide, options.split_by),
+        n_folds=2,
+        seed=options.seed,
+        strata=pd.Categorical(slide.obs["status"]) if options.status_key else None,
+    )
+    test = fold == options.fold
+    if not has_folds(slide, options):
+        options = replace(options, fold=None)
+    before = prompts_of(slide, options)
+    rng = np.random.default_rng(seed)
+    slide.X[test] = rng.gamma(2, 50, slide.X[test].shape)
+    slide.obsm["spatial"][test] = rng.uniform(0, 9, (test.sum(), 2))
+    after = prompts_of(slide, options)
+    training = set(slide.obs_names[~test])
+    for name, one, other in zip(before.ids, before.users, after.users, strict=True):
+        assert one == other or name.partition("#")[0] not in training
+
+
 def test_labels_change_nothing(cells):
     before = prompts_of(cells)
     cells.obs["cell_type"] = "Tcell"
@@ -62,6 +119,34 @@ def test_folds_differ_and_a_build_makes_them_all(cells):
     found = [make_prompts(cells, "cell-sentences", options=part) for part in options]
     assert len({tuple(prompts.users) for prompts in found}) == 4
     assert len({prompts.recipe["split"]["sha256"] for prompts in found}) == 1
+
+
+def test_a_split_by_cell_divides_neighbours_even_where_nothing_is_scaled(cells):
+    options = CellOptions(scaling="raw", split_by="cell", folds=2)
+    parts = expand_options(cells, "cell-sentences", RecipeOptions(cells=options))
+    assert [part.cells.fold for part in parts] == [0, 1]
+    composed = compose(cells, parts[0], load_template("cell-sentences", "context"))
+    training = composed.cohort.cells.training
+    for picks in composed.context.values():
+        taken = picks[training]
+        assert training[taken[taken != NONE]].all()
+    with pytest.raises(InputError, match="neighbours are drawn among the training cells of a fold, and the fold is No"):
+        prompts_of(cells, options)
+
+
+def test_a_new_cohort_is_scaled_by_its_own_cells(cells):
+    options = CellOptions(scaling_scope="cohort", scaling="zscore")
+    assert expand_options(cells, "cell-sentences", RecipeOptions(cells=options)) == [RecipeOptions(cells=options)]
+    recipe = prompts_of(cells, options).recipe
+    assert (recipe["split"], recipe["cells"]["scaling_scope"]) == (None, "cohort")
+    assert prompts_of(cells, options).users != prompts_of(cells).users
+
+
+def test_a_named_fold_is_stamped_though_no_text_depends_on_it(cells):
+    options = CellOptions(scaling="raw", fold=1, folds=4)
+    named, plain = prompts_of(cells, options), prompts_of(cells, CellOptions(scaling="raw"))
+    assert named.users == plain.users
+    assert named.recipe["split"]["fold"] == 1
 
 
 @pytest.mark.parametrize(
@@ -89,6 +174,23 @@ def test_paired_layout_gives_two_prompts(cells):
     assert "far away" not in prompts.users[0]
     assert "far away" in prompts.users[1]
     assert prompts.users[0].splitlines()[0] == prompts.users[1].splitlines()[0]
+
+
+def test_a_layout_of_sections_keeps_the_cell_and_its_neighbours_apart(cells):
+    options = replace(FOLD, layout="sections", k=2)
+    prompts, joint, plain = (prompts_of(cells, one) for one in (options, replace(FOLD, k=2), replace(FOLD, k=0)))
+    sides = ["target", "similar", "near", "dissimilar", "distant"]
+    assert prompts.ids[:5] == [f"cell0000#{side}" for side in sides]
+    assert prompts.users[::5] == plain.users  # so both share their vectors
+    for row, text in enumerate(joint.users):
+        *lines, question = text.splitlines()
+        assert prompts.users[5 * row + 1 : 5 * row + 5] == [f"{line}\n{question}" for line in lines[1:]]
+
+
+def test_a_section_without_a_neighbour_is_there_but_empty(make_cells):
+    slide = make_cells(cells_per_image=1)
+    prompts = prompts_of(slide, replace(FOLD, layout="sections"))
+    assert prompts.users[2] == "Cells nearby in the tissue:\nCell type and clinical status:"
 
 
 def test_occlusion_touches_the_target_alone(cells):
@@ -144,6 +246,12 @@ def test_small_images_empty_and_coincident_cells_are_told(make_cells):
         "1 cells show no marker and are written so",
         "1 cells stand where another cell of their image stands; ties go by cell order",
     ]
+
+
+def test_an_image_of_two_patients_is_refused(cells):
+    cells.obs["image"] = "tile-" + (np.arange(cells.n_obs) % 3).astype(str).astype(object)
+    with pytest.raises(InputError, match="3 of 3 images hold cells of several patients .first: tile-0 of p0, p1, p2"):
+        prompts_of(cells)
 
 
 def test_a_leaking_marker_is_refused(cells):

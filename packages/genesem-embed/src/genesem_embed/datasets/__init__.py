@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from genesem_embed.datasets.fingerprint import fingerprint, labels
     from genesem_embed.datasets.preprocess import PreprocessOptions, preprocess
     from genesem_embed.datasets.read import load_slide
-    from genesem_embed.datasets.splits import assign_folds, fold_rows, split_digest, split_groups
+    from genesem_embed.datasets.splits import assign_folds, draw_sample, fold_rows, split_digest, split_groups
     from genesem_embed.datasets.top_genes import SpotGenes, spot_genes
 
 _LAZY = {
@@ -38,6 +38,7 @@ _LAZY = {
     "preprocess": "preprocess",
     "spot_genes": "top_genes",
     "assign_folds": "splits",
+    "draw_sample": "splits",
     "fold_rows": "splits",
     "split_digest": "splits",
     "split_groups": "splits",
@@ -54,6 +55,7 @@ __all__ = [
     "check_slide",
     "default_data_dir",
     "demo_descriptions",
+    "draw_sample",
     "fetch_dataset",
     "find_dataset",
     "fingerprint",

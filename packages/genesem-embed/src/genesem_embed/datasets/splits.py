@@ -99,6 +99,16 @@ def fold_rows(fold_of_cell: Folds) -> list[tuple[npt.NDArray[np.intp], npt.NDArr
     return [(np.flatnonzero(fold_of_cell != fold), np.flatnonzero(fold_of_cell == fold)) for fold in folds]
 
 
+def draw_sample(n_cells: int, size: int | None, seed: int) -> npt.NDArray[np.intp]:
+    """Return the rows of `size` cells drawn at random, in their order; None, or more than there are, takes all.
+
+    The sample of a seed holds every smaller sample of that seed.
+    """
+    if size is None or size >= n_cells:
+        return np.arange(n_cells)
+    return np.sort(np.random.default_rng(seed).permutation(n_cells)[:size])
+
+
 def split_digest(fold_of_cell: Folds) -> str:
     """Return the SHA-256 of a split: equal for equal folds of cells in equal order."""
     return hashlib.sha256(np.ascontiguousarray(fold_of_cell, dtype="<i8").tobytes()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Literal
 from anndata import AnnData
 
 from genesem_embed.errors import UnknownNameError
-from genesem_embed.texts.cells.cohort import is_fitted
+from genesem_embed.texts.cells.cohort import has_folds
 from genesem_embed.texts.cells.recipe import write_cells
 from genesem_embed.texts.options import RecipeOptions
 from genesem_embed.texts.prompts import Prompts
@@ -84,9 +84,10 @@ def make_prompts(slide: AnnData, recipe: str, *, options: RecipeOptions) -> Prom
 def expand_options(slide: AnnData, recipe: str, options: RecipeOptions) -> list[RecipeOptions]:
     """Return the options of every collection that a build of `slide` publishes: one, or one for each fold.
 
-    Cell sentences whose scaling is fitted on training cells differ from fold to fold; all others serve every fold.
+    Cell sentences whose scaling is fitted on training cells, or whose split is by cell, differ from fold to fold; all
+    others serve every fold.
     """
     cells = options.cells
-    if recipe != "cell-sentences" or cells.fold is not None or not is_fitted(slide, cells):
+    if recipe != "cell-sentences" or cells.fold is not None or not has_folds(slide, cells):
         return [options]
     return [replace(options, cells=replace(cells, fold=fold)) for fold in range(cells.folds)]

@@ -52,9 +52,10 @@ def read_cohort(slide: AnnData, options: CellOptions) -> Cohort:
     names, image = _images(slide, options.image_key)
     fold, split = _split(slide, options, scaling)
     training = None if fold is None else fold != options.fold
-    scaled = (
-        scale_within(values, scaling, image) if options.scaling_scope == "image" else scale(values, scaling, training)
-    )
+    if options.scaling_scope == "image":
+        scaled = scale_within(values, scaling, image, training)
+    else:
+        scaled = scale(values, scaling, None if options.scaling_scope == "cohort" else training)
     shown = detected_markers(values, image, training)
     if options.undetected == "keep":
         shown |= (values != 0).any(axis=1, keepdims=True)
@@ -69,10 +70,20 @@ def read_cohort(slide: AnnData, options: CellOptions) -> Cohort:
     )
 
 
-def is_fitted(slide: AnnData, options: CellOptions) -> bool:
-    """Tell whether the texts depend on which cells are trained on."""
+def has_folds(slide: AnnData, options: CellOptions) -> bool:
+    """Tell whether the texts depend on which cells are trained on, so that each fold has its own.
+
+    They do where scaling is fitted on training cells, and where the split is by cell: there, the neighbours of a cell
+    are divided.
+    """
     chosen = choose_markers(short_names(slide.var_names), options.exclude_markers)
-    return options.scaling_scope == "training" and resolve_scaling(_dense(slide)[:, chosen], options.scaling) != "raw"
+    return _depends_on_fold(resolve_scaling(_dense(slide)[:, chosen], options.scaling), options)
+
+
+def _depends_on_fold(scaling: Fitted, options: CellOptions) -> bool:
+    if options.scaling_scope == "cohort":
+        return False
+    return options.split_by == "cell" or (options.scaling_scope == "training" and scaling != "raw")
 
 
 def _dense(slide: AnnData) -> npt.NDArray[np.float32]:
@@ -91,13 +102,14 @@ def _images(slide: AnnData, key: str) -> tuple[list[str], npt.NDArray[np.intp]]:
 def _split(
     slide: AnnData, options: CellOptions, scaling: Fitted
 ) -> tuple[npt.NDArray[np.int64] | None, dict[str, Any] | None]:
-    """Return the fold of each cell and its stamp; nothing where nothing is fitted on training cells."""
-    if scaling == "raw" or options.scaling_scope == "image":
+    """Return the fold of each cell and its stamp; nothing where no text depends on the fold and none is named."""
+    if options.fold is None and not _depends_on_fold(scaling, options):
         return None, None
     if options.fold is None or not 0 <= options.fold < options.folds:
+        why = "neighbours are drawn among" if options.split_by == "cell" else f"scaling {scaling} is fitted on"
         msg = (
-            f"scaling {scaling} is fitted on the training cells of a fold, and the fold is {options.fold}; expected 0 "
-            f"to {options.folds - 1}: name one, or use scaling raw, or fit within images (--scaling-scope image)"
+            f"{why} the training cells of a fold, and the fold is {options.fold}; expected 0 to "
+            f"{options.folds - 1}: name one (--cells fold=0), or scale within images (--cells scaling_scope=image)"
         )
         raise InputError(msg)
     groups = split_groups(slide, options.split_by, options.split_key)

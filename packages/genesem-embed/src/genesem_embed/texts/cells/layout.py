@@ -1,4 +1,4 @@
-"""Sentences and neighbours to prompts: one per cell, or one with its positives and one with its negatives."""
+"""Sentences and neighbours to prompts: one per cell, or two (its positives, its negatives), or one a section."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,10 +53,17 @@ def make_slots(context: Context, sections: Sequence[str]) -> Slots:
     )
 
 
-def write_prompt(parts: dict[str, str], sentences: Sentences, slots: Slots, row: int, n_slots: int) -> str:
+def write_prompt(
+    parts: dict[str, str], sentences: Sentences, slots: Slots, row: int, n_slots: int, alone: str | None = None
+) -> str:
     """Return the prompt of the cell at `row` with its first `n_slots` slots.
 
     A section stands in the prompt only with a sentence in it; sentences are numbered within their section.
+
+    Parameters
+    ----------
+    alone
+        The one section that the prompt holds, without the target's sentence; it stands there even when it is empty.
     """
     filled: dict[str, list[str]] = {}
     for section, cell in zip(
@@ -65,6 +72,9 @@ def write_prompt(parts: dict[str, str], sentences: Sentences, slots: Slots, row:
         if cell != NONE:
             items = filled.setdefault(section, [])
             items.append(parts["item"].format(rank=len(items) + 1, sentence=sentences.context[cell]))
+    if alone:
+        line = parts[alone].format(sentences=parts["item_separator"].join(filled.get(alone, []))).rstrip()
+        return parts["line_separator"].join([line, parts["question"]])
     lines = [parts["target"].format(sentence=sentences.target[row])]
     lines += [
         parts[section].format(sentences=parts["item_separator"].join(filled[section]))

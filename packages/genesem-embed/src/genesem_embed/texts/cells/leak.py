@@ -34,6 +34,28 @@ def check_context(cells: Cells, context: Context) -> None:
             _refuse(section, "are test cells in the text of a training cell", crossing)
 
 
+def check_images(image: npt.NDArray[np.intp], names: Sequence[str], patients: "pd.Series[str]") -> None:
+    """Refuse an image that holds cells of several patients, whose neighbours would cross from patient to patient.
+
+    Raises
+    ------
+    InputError
+        There is one; it is named with its patients.
+    """
+    pairs = pd.DataFrame({"image": image, "patient": patients.to_numpy()}).dropna().drop_duplicates()
+    shared = pairs[pairs["image"].duplicated(keep=False)]
+    if shared.empty:
+        return
+    first = int(shared["image"].iloc[0])
+    owners = sorted(map(str, shared.loc[shared["image"] == first, "patient"]))
+    msg = (
+        f"leak: {shared['image'].nunique()} of {len(names)} images hold cells of several patients (first: "
+        f"{names[first]} of {', '.join(owners[:5])}); expected one patient an image: name the column of the images "
+        "with --cells image_key=, or give images names that no two patients share"
+    )
+    raise InputError(msg)
+
+
 def check_words(users: Sequence[str], wording: Iterable[str], markers: Iterable[str]) -> None:
     """Refuse texts with a word that is neither the template's nor a marker's nor a number (reads up to 1,000 texts).
 
@@ -58,12 +80,13 @@ def check_markers(values: npt.NDArray[np.floating], names: Sequence[str], obs: p
     InputError
         There is one; exclude it from the panel.
     """
-    classes = {key: pd.factorize(obs[key])[0] for key in obs if 2 <= obs[key].nunique() <= _MOST_CLASSES}
+    most = min(_MOST_CLASSES, len(obs) - 1)  # a column that names every cell is told by any marker without ties
+    classes = {key: pd.factorize(obs[key])[0] for key in obs if 2 <= obs[key].nunique() <= most}
     for position, name in enumerate(names):
         code = pd.factorize(values[:, position])[0]
         for key, label in classes.items():
             if code.max() == label.max() and len(np.unique(code * (code.max() + 1) + label)) == code.max() + 1:
-                msg = f"leak: marker {name} tells obs[{key!r}] one to one; leave it out with --exclude-markers"
+                msg = f"leak: marker {name} tells obs[{key!r}] one to one; leave it out: --cells exclude_markers={name}"
                 raise InputError(msg)
 
 

@@ -36,13 +36,15 @@ class CellOptions:
     """First and last rank of the similar and near cells; None is (1, k)."""
     negative_window: tuple[int, int] | None = None
     """The same for `paper-like` negatives; rank 1 is the most dissimilar or farthest."""
-    layout: Literal["joint", "paired"] = "joint"
-    """One prompt per cell, or two: with the positives and with the negatives."""
+    layout: Literal["joint", "paired", "sections"] = "joint"
+    """One prompt per cell; or two, with the positives and with the negatives; or the cell's own sentence and every
+    section in a prompt of its own, so that no vector blends the cell with its neighbours."""
     scaling: Scaling = "auto"
     """Per marker, before ranking. `zscore` is that of asinh(value), `p99` divides by the 99th percentile. `auto` takes
     `raw` where a value is negative (they were standardised before), else `zscore`."""
-    scaling_scope: Literal["training", "image"] = "training"
-    """Where the scaling is fitted: on the training cells of `fold`, or within each image (one text for all folds)."""
+    scaling_scope: Literal["training", "image", "cohort"] = "training"
+    """Where the scaling is fitted: on the training cells of `fold`; within each image (one text for all folds); or on
+    all cells, for a new cohort that a fitted model is shown: a fit refuses to learn from such texts."""
     exclude_markers: tuple[str, ...] | None = None
     """Markers that no sentence names; None leaves out DNA and histone channels."""
     occlude: tuple[str, ...] = ()
@@ -62,17 +64,17 @@ class CellOptions:
     seed: int = 0
     """Of drawn negatives, shuffled coordinates, the sample and the split."""
     sample: int | None = None
-    """Write texts for so many cells only, drawn at random; their neighbours come from all cells."""
+    """Write texts for so many cells only, drawn at random by `seed`; their neighbours come from all cells."""
     image_key: str = "image"
     split_by: SplitBy = "patient"
-    """What training and test never share, where the scaling is fitted on training cells."""
+    """What training and test never share. With `cell` every fold has its own texts, since neighbours are divided."""
     split_key: str | None = None
     """Column of the patients or images; None is the column of that name."""
     status_key: str | None = None
     """Column that the folds are stratified by."""
     folds: int = 5
     fold: int | None = None
-    """The fold whose test cells the scaling must not see; None where nothing is fitted on training cells."""
+    """The fold whose test cells no training text may see; None is all folds, or none where no text depends on it."""
 
     def __post_init__(self) -> None:
         """Refuse values that no text can be written with."""

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from anndata import AnnData
 
+from genesem_embed.datasets.splits import draw_sample
 from genesem_embed.texts.budget import TokenBudget, fit_prompts
 from genesem_embed.texts.cells.cohort import Cohort, read_cohort
 from genesem_embed.texts.cells.context import Context, find_context
 from genesem_embed.texts.cells.layout import NEGATIVES, POSITIVES, Sentences, Slots, make_slots, write_prompt
-from genesem_embed.texts.cells.leak import check_context, check_markers, check_words
+from genesem_embed.texts.cells.leak import check_context, check_images, check_markers, check_words
 from genesem_embed.texts.cells.neighbours import NONE
 from genesem_embed.texts.cells.notes import make_notes
 from genesem_embed.texts.cells.options import CellOptions
@@ -41,7 +42,7 @@ class Composed:
 
 
 def write_cells(slide: AnnData, options: RecipeOptions, template: Template) -> Prompts:
-    """Return one prompt per cell (layout `paired`: two), with its neighbours' sentences.
+    """Return one prompt per cell, with its neighbours' sentences; with layout `paired` two, with `sections` one a part.
 
     No label is read. Where scaling is fitted on training cells (`options.cells.fold`), neither a test cell's value nor
     its sentence reaches the text of a training cell. A cell that shows no marker gets the template's `empty`.
@@ -73,10 +74,11 @@ def compose(slide: AnnData, options: RecipeOptions, template: Template) -> Compo
     """Return the prompts of the cells with their context, checked for leaks."""
     cohort = read_cohort(slide, options.cells)
     check_markers(cohort.cells.values, cohort.markers, slide.obs)
+    _check_patients(slide, cohort, options.cells)
     context = find_context(cohort.cells, options.cells)
     check_context(cohort.cells, context)
     sentences = sentences_of(cohort, options.cells, template)
-    rows = _written_rows(slide.n_obs, options.cells)
+    rows = draw_sample(slide.n_obs, options.cells.sample, options.cells.seed)
     ids, users, dropped = _write(slide, rows, sentences, context, options, template)
     check_words(users, template.parts.values(), cohort.markers)
     return Composed(
@@ -102,10 +104,10 @@ def sentences_of(cohort: Cohort, options: CellOptions, template: Template) -> Se
     )
 
 
-def _written_rows(n_cells: int, options: CellOptions) -> npt.NDArray[np.intp]:
-    if options.sample is None or options.sample >= n_cells:
-        return np.arange(n_cells)
-    return np.sort(np.random.default_rng(options.seed).permutation(n_cells)[: options.sample])
+def _check_patients(slide: AnnData, cohort: Cohort, options: CellOptions) -> None:
+    key = (options.split_key if options.split_by == "patient" else None) or "patient"
+    if key in slide.obs:
+        check_images(cohort.cells.image, cohort.cells.image_names, slide.obs[key])
 
 
 def _write(
@@ -118,23 +120,35 @@ def _write(
 ) -> tuple[list[str], list[str], Counter[str]]:
     """Return ids, user parts, and how many sentences of each section were dropped for length."""
     names = [str(slide.obs_names[row]) for row in rows]
-    if options.cells.layout == "joint":
-        users, dropped = _fitted(
-            rows, sentences, make_slots(context, [*POSITIVES, *NEGATIVES]), options.budget, template
-        )
-        return names, users, dropped
-    halves = {"positive": POSITIVES, "negative": NEGATIVES}
-    found = [_fitted(rows, sentences, make_slots(context, kind), options.budget, template) for kind in halves.values()]
-    ids = [f"{name}#{half}" for name in names for half in halves]
-    users = [text for pair in zip(*(texts for texts, _ in found), strict=True) for text in pair]
-    return ids, users, found[0][1] + found[1][1]
+    found = {
+        part: _fitted(rows, sentences, slots, options.budget, template, alone)
+        for part, slots, alone in _parts(context, options.cells)
+    }
+    ids = names if options.cells.layout == "joint" else [f"{name}#{part}" for name in names for part in found]
+    users = [text for texts in zip(*(users for users, _ in found.values()), strict=True) for text in texts]
+    return ids, users, sum((dropped for _, dropped in found.values()), Counter[str]())
+
+
+def _parts(context: Context, options: CellOptions) -> list[tuple[str, Slots, str | None]]:
+    """Return the prompts that a cell gets: name, slots, and the section that stands alone in it."""
+    if options.layout == "joint":
+        return [("", make_slots(context, [*POSITIVES, *NEGATIVES]), None)]
+    if options.layout == "paired":
+        return [("positive", make_slots(context, POSITIVES), None), ("negative", make_slots(context, NEGATIVES), None)]
+    sections = [name for name in (*POSITIVES, *NEGATIVES) if name in context]
+    return [("target", make_slots({}, ()), None), *((name, make_slots(context, [name]), name) for name in sections)]
 
 
 def _fitted(
-    rows: npt.NDArray[np.intp], sentences: Sentences, slots: Slots, budget: TokenBudget | None, template: Template
+    rows: npt.NDArray[np.intp],
+    sentences: Sentences,
+    slots: Slots,
+    budget: TokenBudget | None,
+    template: Template,
+    alone: str | None,
 ) -> tuple[list[str], Counter[str]]:
     users, kept = fit_prompts(
-        lambda number, n_slots: write_prompt(template.parts, sentences, slots, int(rows[number]), n_slots),
+        lambda number, n_slots: write_prompt(template.parts, sentences, slots, int(rows[number]), n_slots, alone),
         len(rows),
         len(slots.section),
         system=template.system,

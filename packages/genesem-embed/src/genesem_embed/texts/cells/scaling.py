@@ -44,10 +44,19 @@ def scale(values: npt.NDArray[np.floating], scaling: Fitted, fit_on: npt.NDArray
     return np.round(values, _DECIMALS)
 
 
-def scale_within(values: npt.NDArray[np.floating], scaling: Fitted, image: npt.NDArray[np.intp]) -> Values:
-    """Return the values scaled within each image; `image` numbers the image of each cell."""
+def scale_within(
+    values: npt.NDArray[np.floating],
+    scaling: Fitted,
+    image: npt.NDArray[np.intp],
+    training: npt.NDArray[np.bool_] | None = None,
+) -> Values:
+    """Return the values scaled within each image; `image` numbers the image of each cell.
+
+    Where an image has training and test cells, its training cells alone are fitted on.
+    """
     scaled = np.empty(values.shape, dtype=np.float64)
     for number in range(int(image.max(initial=-1)) + 1):
         rows = image == number
-        scaled[rows] = scale(values[rows], scaling)
+        fit_on = None if training is None or not training[rows].any() else training[rows]
+        scaled[rows] = scale(values[rows], scaling, fit_on)
     return scaled
