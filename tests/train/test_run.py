@@ -11,51 +11,11 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from genesem_embed.datasets import fingerprint, load_slide
-from genesem_embed.store import Store, text_keys
+from genesem_embed.store import CollectionMissingError
 from genesem_train.cli import app
 from genesem_train.config import load_preset
 from genesem_train.outputs import OWN_NAMES
 from genesem_train.run import run_fit
-
-
-@pytest.fixture(scope="session")
-def slide_file(demo_slide, tmp_path_factory):
-    """Return an h5ad of every fourth spot of the demo slide, all seven domains among them."""
-
-    quarter = demo_slide[::4].copy()
-    path = tmp_path_factory.mktemp("slides") / "quarter.h5ad"
-    quarter.write_h5ad(path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def store_place(slide_file, make_space, tmp_path_factory):
-    """Return a store that holds one vector per spot of the quarter; no language model made them."""
-    place = tmp_path_factory.mktemp("stores") / "store"
-    slide = load_slide(slide_file)
-    space = make_space()
-    texts = [f"text of {name}" for name in slide.obs_names]
-    keys = text_keys(space.id, texts)
-    vectors = np.random.default_rng(0).normal(size=(slide.n_obs, space.dim)).astype(np.float32)
-    with Store.open(place, mode="a") as store:
-        store.publish_segment(space, keys, vectors, texts, np.ones(len(texts), np.int32), {})
-        store.publish_collection(
-            name="quarter.spot-symbols",
-            unit="spot",
-            recipe={"name": "spot-symbols", "top_genes": 10},
-            space_id=space.id,
-            slide={
-                "name": "quarter",
-                "fingerprint": fingerprint(slide),
-                "n_spots": slide.n_obs,
-                "n_genes": slide.n_vars,
-            },
-            ids=list(slide.obs_names),
-            keys=keys,
-            notes={},
-        )
-    return str(place)
 
 
 def config(slide_file, **training):
@@ -147,6 +107,14 @@ def test_without_labels_there_are_label_free_scores_only(slide_file, tmp_path):
     result = run_fit(settings.with_values("data", n_domains=4), out=tmp_path / "out")
     assert set(result.metrics["consensus"]) == {"silhouette", "chaos", "pas"}
     assert "collection" not in result.metrics
+
+
+def test_unrelated_semantics_are_the_stored_vectors_of_unrelated_words(slide_file, store_place, tmp_path):
+    settings = config(slide_file, epochs=1, seeds=(0,)).with_values("semantics", kind="unrelated")
+    result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
+    assert result.metrics["collection"].startswith("quarter.unrelated-words@")
+    with pytest.raises(CollectionMissingError, match="--recipe unrelated-words --top-genes 5"):
+        run_fit(settings.with_values("semantics", top_genes=5), store_place=store_place, out=tmp_path / "other")
 
 
 @pytest.mark.parametrize("method", ["pca", "smooth-pca"])

@@ -21,7 +21,7 @@ from genesem_train.errors import ConfigError
 
 Method = Literal["semst", "smooth-pca", "pca"]
 Fusion = Literal["fsm", "concat", "add", "cross-attention", "none"]
-SemanticsKind = Literal["store", "random", "none"]
+SemanticsKind = Literal["store", "random", "unrelated", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +107,7 @@ class SemanticsConfig:
     """Which stored vectors, or which stand-in for an ablation."""
 
     kind: SemanticsKind = "store"
+    """``unrelated`` are stored vectors too, of the recipe `unrelated-words` whatever `recipe` says."""
     recipe: str = "spot-symbols"
     space: str | None = None
     """First characters of a space id, where the store holds several."""

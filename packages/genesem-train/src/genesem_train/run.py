@@ -24,6 +24,9 @@ from genesem_train.semantics import Semantics, random_semantics, stored_semantic
 from genesem_train.spots import Spots, select_spots
 from genesem_train.summary import summarise
 
+UNRELATED_RECIPE = "unrelated-words"
+"""Whose texts `--semantics unrelated` takes: as distinct as those of genes, without biology."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitOutcome:
@@ -98,7 +101,7 @@ def find_semantics(config: FitConfig, slide: AnnData, spots: Spots, store_place:
             store,
             slide,
             spots.data,
-            recipe=wanted.recipe,
+            recipe=UNRELATED_RECIPE if wanted.kind == "unrelated" else wanted.recipe,
             top_genes=wanted.top_genes,
             space=wanted.space,
             collection=wanted.collection,

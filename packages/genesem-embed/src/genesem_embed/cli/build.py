@@ -52,7 +52,10 @@ def build(
     ],
     store: StoreOption = None,
     recipe: Annotated[
-        str, typer.Option(help="How the slide becomes texts: spot-symbols, gene-summaries, cell-sentences.")
+        str,
+        typer.Option(
+            help="How the slide becomes texts: spot-symbols, gene-summaries, cell-sentences, unrelated-words (control)."
+        ),
     ] = "spot-symbols",
     template: Annotated[
         str | None, typer.Option(help="Wording of the recipe. [default: the recipe's first, e.g. paper]")

@@ -15,6 +15,7 @@ from genesem_embed.texts.prompts import Prompts
 from genesem_embed.texts.summaries import write_summaries
 from genesem_embed.texts.symbols import write_symbols
 from genesem_embed.texts.template import Template, load_template
+from genesem_embed.texts.unrelated import write_unrelated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,7 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         Recipe(name="spot-symbols", write=write_symbols, default_template="paper", default_model="Qwen/Qwen3-4B"),
+        Recipe(name="unrelated-words", write=write_unrelated, default_template="market", default_model="Qwen/Qwen3-4B"),
         Recipe(
             name="gene-summaries",
             write=write_summaries,

@@ -1,5 +1,6 @@
 """Recipe `spot-symbols`: a spot is the list of its most expressed genes (SemST paper, "Prompt")."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -22,17 +23,27 @@ def write_symbols(slide: AnnData, options: RecipeOptions, template: Template) ->
     gets the template's `empty` wording.
     """
     processed = preprocess(slide, options.preprocess)
+    stamp = {"name": "spot-symbols", "version": VERSION}
+    return list_genes(processed, list(processed.var_names), options, template, stamp)
+
+
+def list_genes(
+    processed: AnnData, names: Sequence[str], options: RecipeOptions, template: Template, stamp: dict[str, object]
+) -> Prompts:
+    """Return one prompt per spot that lists its top genes under `names`, one for each gene of `processed`.
+
+    `stamp` is the recipe's name and version; whatever else decides the texts is added to it.
+    """
     chosen = spot_genes(processed, options.top_genes)
-    symbols = processed.var_names.to_numpy()[chosen.indices]
+    listed = np.asarray(names, dtype=object)[chosen.indices]
     n_listed = np.diff(chosen.indptr)
     return Prompts(
         unit="spot",
         ids=list(processed.obs_names),
-        users=[_user(list(part), template) for part in np.split(symbols, chosen.indptr[1:-1])],
+        users=[_user(list(part), template) for part in np.split(listed, chosen.indptr[1:-1])],
         system=template.system,
         recipe={
-            "name": "spot-symbols",
-            "version": VERSION,
+            **stamp,
             **template.stamp(),
             "top_genes": options.top_genes,
             "preprocess": asdict(options.preprocess),
@@ -45,7 +56,7 @@ def write_symbols(slide: AnnData, options: RecipeOptions, template: Template) ->
     )
 
 
-def _user(symbols: list[str], template: Template) -> str:
-    if not symbols:
+def _user(names: list[str], template: Template) -> str:
+    if not names:
         return template.parts["empty"]
-    return template.parts["user"].format(genes=template.parts["separator"].join(symbols))
+    return template.parts["user"].format(genes=template.parts["separator"].join(names))

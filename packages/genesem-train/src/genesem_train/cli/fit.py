@@ -39,7 +39,9 @@ def fit(
     fusion: Annotated[
         str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")
     ] = None,
-    semantics: Annotated[str | None, typer.Option(help="Where vectors come from: store, random, none.")] = None,
+    semantics: Annotated[
+        str | None, typer.Option(help="Where vectors come from: store, random, unrelated, none.")
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the collection.")] = None,
     space: Annotated[str | None, typer.Option(help="First characters of the space id, where several fit.")] = None,
     collection: Annotated[
