@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -65,6 +66,20 @@ def test_jsonl_holds_the_same(cells, rows, tmp_path):
     assert [json.loads(line) for line in (tmp_path / "cells.jsonl").read_text("utf-8").splitlines()] == rows
 
 
+def test_a_folder_is_what_datasets_loads_from_disk(cells, rows, tmp_path):
+    """The layout is that of `Dataset.save_to_disk`, which datasets 4 loads; the data are an Arrow stream."""
+    n_rows = export(cells, tmp_path / "cells", label_key="cell_type", status_key="status")
+    with pa.ipc.open_stream(tmp_path / "cells" / "data-00000-of-00001.arrow") as stream:
+        assert stream.read_all().to_pylist() == rows
+    state = json.loads((tmp_path / "cells" / "state.json").read_text("utf-8"))
+    assert state["_data_files"] == [{"filename": "data-00000-of-00001.arrow"}]
+    features = json.loads((tmp_path / "cells" / "dataset_info.json").read_text("utf-8"))["features"]
+    assert list(features) == list(rows[0])
+    assert n_rows == len(rows)
+    with pytest.raises(InputError, match="exists already"):
+        export(cells, tmp_path / "cells", label_key="cell_type")
+
+
 def test_paired_layout_names_both_halves(cells, tmp_path):
     options = replace(OPTIONS, cells=replace(OPTIONS.cells, layout="paired", sample=3))
     assert export(cells, tmp_path / "cells.parquet", options, status_key="status") == 6
@@ -75,7 +90,11 @@ def test_paired_layout_names_both_halves(cells, tmp_path):
 @pytest.mark.parametrize(
     ("name", "keys", "message"),
     [
-        ("cells.csv", {"label_key": "cell_type"}, "cannot export to cells.csv: expected a name that ends in .parquet"),
+        (
+            "cells.csv",
+            {"label_key": "cell_type"},
+            "cells.csv: expected .parquet, .jsonl, or no ending",
+        ),
         ("cells.parquet", {}, "an export needs answers"),
         ("cells.parquet", {"label_key": "nothing"}, "nothing"),
     ],

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from genesem_embed import __version__
-from genesem_embed.cli import build, datasets, models, share, store, upkeep
+from genesem_embed.cli import build, datasets, examples, models, share, store, upkeep
 from genesem_embed.cli.console import OneLineErrors
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ store.register(app)
 share.register(app)
 upkeep.register(app)
 datasets.register(app)
+examples.register(app)
 models.register(app)
 
 

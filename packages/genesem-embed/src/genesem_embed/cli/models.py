@@ -33,7 +33,7 @@ def models(as_json: JsonFlag = False) -> None:
 def tune(
     model: Annotated[str, typer.Option(help="Causal language model: hub id or folder.")],
     texts: Annotated[
-        Path, typer.Option(help="Table of model_input and response (parquet, jsonl); `export` writes it.")
+        Path, typer.Option(help="Table of model_input and response (parquet, jsonl, csv); `examples` writes it.")
     ],
     out: Annotated[Path, typer.Option(help="Folder of the adapter; checkpoints lie beside it until it is whole.")],
     quantization: Annotated[str, typer.Option(help="none for LoRA, nf4 or int8 for QLoRA.")] = "none",

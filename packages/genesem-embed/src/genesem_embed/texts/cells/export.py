@@ -8,34 +8,23 @@ alone; the prompts are those of the recipe, with the question of the task.
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from anndata import AnnData
 
 from genesem_embed.datasets.fingerprint import labels
 from genesem_embed.errors import InputError
+from genesem_embed.texts.cells.formats import check_ending, write_rows
 from genesem_embed.texts.cells.neighbours import NONE
 from genesem_embed.texts.cells.recipe import Composed, compose, make_stamp
 from genesem_embed.texts.options import RecipeOptions
 from genesem_embed.texts.template import Template
 
-SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in ("cell_name", "cell_sentence", "sample_type", "model_input", "response")),
-        *((name, pa.string()) for name in ("image", "patient", "split")),
-        ("neighbour_section", pa.list_(pa.string())),
-        ("neighbour_name", pa.list_(pa.string())),
-        ("neighbour_distance", pa.list_(pa.float64())),
-        ("recipe_sha256", pa.string()),
-    ]
-)
-_BATCH_ROWS = 10_000
 _TASKS = {"cell_type_prediction": "question_cell_type", "clinical_status_prediction": "question_status"}
 
 
@@ -48,10 +37,10 @@ def export_cells(
     label_key: str | None = None,
     status_key: str | None = None,
 ) -> int:
-    """Return the number of rows written to `path`, a `.parquet` or `.jsonl` file that appears whole or not at all.
+    """Return the number of rows written to `path`: `.parquet`, `.jsonl`, or a folder for `datasets.load_from_disk`.
 
-    Cells without an answer to a task have no row for it. `split` says train or test where the recipe knows the fold,
-    and distances are Euclidean, in the units of the slide.
+    It appears whole or not at all. Cells without an answer to a task have no row for it. `split` says train or test
+    where a fold was named (`options.cells.fold`), and distances are Euclidean, in the units of the slide.
 
     Raises
     ------
@@ -63,14 +52,15 @@ def export_cells(
     if not tasks:
         msg = "an export needs answers: name the column of the cell types (--label-key) or of the status (--status-key)"
         raise InputError(msg)
-    if path.suffix not in {".parquet", ".jsonl"}:
-        msg = f"cannot export to {path.name}: expected a name that ends in .parquet or .jsonl"
-        raise InputError(msg)
+    check_ending(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        n_rows = _write(_rows(slide, options, template, tasks), unfinished, path.suffix)
+        n_rows = write_rows(_rows(slide, options, template, tasks), unfinished, path.suffix)
         unfinished.replace(path)
     finally:
+        if unfinished.is_dir():
+            shutil.rmtree(unfinished)
         unfinished.unlink(missing_ok=True)
     return n_rows
 
@@ -123,23 +113,3 @@ def _neighbours(slide: AnnData, composed: Composed, cell: int) -> dict[str, list
         "neighbour_name": [str(slide.obs_names[other]) for _, other in found],
         "neighbour_distance": [round(float(np.hypot(*(coords[other] - coords[cell]))), 3) for _, other in found],
     }
-
-
-def _write(rows: Iterator[dict[str, Any]], path: Path, kind: str) -> int:
-    n_rows = 0
-    if kind == ".jsonl":
-        with path.open("w", encoding="utf-8") as file:
-            for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                n_rows += 1
-        return n_rows
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
-        batch: list[dict[str, Any]] = []
-        for row in rows:
-            batch.append(row)
-            if len(batch) == _BATCH_ROWS:
-                writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
-                n_rows += len(batch)
-                batch = []
-        writer.write_table(pa.Table.from_pylist(batch, SCHEMA))
-    return n_rows + len(batch)
