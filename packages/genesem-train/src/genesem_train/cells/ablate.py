@@ -4,7 +4,6 @@ Wordings are other builds of the same cells. Those that are stored are fitted, t
 command that stores them. A wording that was fitted before is read back, so a stopped ablation goes on where it was.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -22,8 +21,10 @@ from genesem_train.cells.outputs import plain_config
 from genesem_train.cells.predictions import Predictions
 from genesem_train.cells.run import Plan, plan_folds
 from genesem_train.cells.sentences import OWN_CHOICES, SentenceSet, build_command
-from genesem_train.cells.summary import mean_and_sd, score_differences, score_intervals, score_predictions
+from genesem_train.cells.summary import score_differences, score_intervals, score_predictions
+from genesem_train.intervals import mean_and_sd
 from genesem_train.outputs import write_metrics
+from genesem_train.recorded import recorded
 
 WHOLE = "whole"
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -133,21 +134,18 @@ def _fit(
     whole: Callable[[], Sequence[Predictions]],
 ) -> dict[str, Any]:
     """Return the scores of one wording and its difference from the whole text, read back if they are there."""
-    identity = json.dumps([wording.digests, plan.chosen.digests, plain_config(config)], sort_keys=True)
-    path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.json"
-    if path.exists():
-        stored: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return stored
-    runs, _ = predict_sentences(store, wording, cohort, plan.folds, config.heads, config.seeds, lambda words: None)
-    mean, sd = mean_and_sd([score_predictions(run, cohort) for run in runs])
-    row = {
-        "mean": mean,
-        "sd": sd,
-        "interval": score_intervals(runs, cohort),
-        "difference": score_differences(runs, whole(), cohort),
-    }
-    write_metrics(path, row)
-    return row
+
+    def make() -> dict[str, Any]:
+        runs, _ = predict_sentences(store, wording, cohort, plan.folds, config.heads, config.seeds, lambda words: None)
+        mean, sd = mean_and_sd([score_predictions(run, cohort) for run in runs])
+        return {
+            "mean": mean,
+            "sd": sd,
+            "interval": score_intervals(runs, cohort),
+            "difference": score_differences(runs, whole(), cohort),
+        }
+
+    return recorded(folder, [wording.digests, plan.chosen.digests, plain_config(config)], make)
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

@@ -30,13 +30,13 @@ from genesem_train.cells.sentences import (
     stored_sentences,
 )
 from genesem_train.cells.summary import (
-    mean_and_sd,
     score_differences,
     score_intervals,
     score_predictions,
     type_confusions,
 )
 from genesem_train.errors import ConfigError
+from genesem_train.intervals import mean_and_sd
 from genesem_train.outputs import check_out
 
 

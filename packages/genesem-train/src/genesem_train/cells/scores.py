@@ -3,22 +3,12 @@
 Everything is computed from one confusion matrix a patient, so a bootstrap over patients is one product of matrices.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float, Int
 
-N_DRAWS = 1000
+from genesem_train.intervals import Interval, draw_units, interval
+
 SCORES = ("accuracy", "balanced_accuracy", "f1_macro")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A score x 100 and its 95 % interval over patients drawn with replacement."""
-
-    value: float
-    low: float
-    high: float
 
 
 def patient_confusions(
@@ -67,22 +57,16 @@ def per_class(confusion: Float[np.ndarray, "class class"], names: list[str]) -> 
     ]
 
 
-def draw_patients(n_patients: int, seed: int = 0, n_draws: int = N_DRAWS) -> Int[np.ndarray, "draw patient"]:
-    """Return how often each patient appears in each draw with replacement."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_patients, np.full(n_patients, 1 / n_patients), size=n_draws)
-
-
 def score_draws(confusions: Float[np.ndarray, "patient class class"]) -> dict[str, Float[np.ndarray, " draw"]]:
     """Return the scores of every draw; the draws are the same for every method, so that differences pair up."""
     occupied = confusions[confusions.sum(axis=(1, 2)) > 0]
-    return class_scores(np.tensordot(draw_patients(len(occupied)).astype(np.float64), occupied, axes=1))
+    return class_scores(np.tensordot(draw_units(len(occupied)).astype(np.float64), occupied, axes=1))
 
 
 def intervals(confusions: Float[np.ndarray, "patient class class"]) -> dict[str, Interval]:
     """Return every score with its interval."""
     whole, draws = class_scores(confusions.sum(axis=0)), score_draws(confusions)
-    return {name: _interval(float(whole[name]), draws[name]) for name in SCORES}
+    return {name: interval(float(whole[name]), draws[name]) for name in SCORES}
 
 
 def differences(
@@ -91,9 +75,4 @@ def differences(
     """Return the first method's scores minus the second's, patient by patient the same draws."""
     mine, theirs = class_scores(confusions.sum(axis=0)), class_scores(others.sum(axis=0))
     my_draws, their_draws = score_draws(confusions), score_draws(others)
-    return {name: _interval(float(mine[name] - theirs[name]), my_draws[name] - their_draws[name]) for name in SCORES}
-
-
-def _interval(value: float, draws: Float[np.ndarray, " draw"]) -> Interval:
-    low, high = np.percentile(draws, [2.5, 97.5])
-    return Interval(value=value, low=float(low), high=float(high))
+    return {name: interval(float(mine[name] - theirs[name]), my_draws[name] - their_draws[name]) for name in SCORES}

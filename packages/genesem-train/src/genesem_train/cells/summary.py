@@ -77,14 +77,6 @@ def score_differences(
     }
 
 
-def mean_and_sd(rows: Sequence[dict[str, float]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return mean and sample standard deviation of each score; no deviation of a single row."""
-    values = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    mean = {name: float(column.mean()) for name, column in values.items()}
-    sd = {name: float(column.std(ddof=1)) for name, column in values.items()} if len(rows) > 1 else {}
-    return mean, sd
-
-
 def _mean(runs: Sequence[Predictions], cohort: Cohort, task: str) -> Float[np.ndarray, "patient class class"]:
     count = type_confusions if task == "type" else status_confusions
     return np.asarray(np.mean([count(run, cohort) for run in runs], axis=0))
