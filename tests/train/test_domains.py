@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from genesem_train.domains import by_size, consensus, kmeans_domains, match_labels, vote_smooth
+from genesem_train.domains import (
+    agreement,
+    by_size,
+    consensus,
+    joint_domains,
+    kmeans_domains,
+    match_labels,
+    vote_smooth,
+)
 
 TRUTH = np.repeat([0, 1, 2], [50, 30, 20])
 
@@ -74,3 +82,20 @@ def test_a_tied_vote_keeps_what_was():
 
 def test_domains_are_named_by_size():
     assert np.array_equal(by_size(np.array([4, 7, 7, 2, 7, 2])), [2, 0, 0, 1, 0, 1])
+
+
+def test_joint_domains_weigh_latents_alike_and_keep_distances():
+    rng = np.random.default_rng(0)
+    near, far = rng.normal(size=(100, 2)), rng.normal(size=(100, 2))
+    near[:, 0] += 6.0 * (TRUTH == 1)
+    far[:, 0] += 6.0 * (TRUTH == 2)  # neither latent alone tells three domains apart
+    assert adjusted_rand_score(TRUTH, kmeans_domains(near, 3, seed=0)) < 0.7
+    domains = joint_domains([near, 1e3 * far + 5.0], 3)
+    assert adjusted_rand_score(TRUTH, domains) > 0.95
+    assert np.array_equal(domains, joint_domains([near, far], 3))
+
+
+def test_agreement_by_hand():
+    domains = np.array([0, 0, 0, 1, 1])
+    labellings = [np.array([1, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 1])]
+    assert np.array_equal(agreement(labellings, domains), [1, 1, 0.5, 1, 1])

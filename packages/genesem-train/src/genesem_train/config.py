@@ -100,6 +100,8 @@ class DomainsConfig:
 
     vote_neighbours: int = 0
     """Majority vote over so many nearest spots; 0 leaves the domains as they are."""
+    consensus: Literal["labels", "latents"] = "labels"
+    """Over seeds: of their ``labels`` by co-association, or k-means of their ``latents`` side by side."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from sklearn.decomposition import PCA
 
 from genesem_train.checkpoints import Resumable
 from genesem_train.components import count_components
+from genesem_train.domains import equal_variance
 from genesem_train.field import Field, smooth_field
 from genesem_train.fit import OnEpoch, Trained, fit_backbone
 from genesem_train.graphs import graph_within, nearest_spots, propagation, spatial_graph
@@ -127,8 +128,10 @@ def embedding(prepared: FieldInputs, trained: Trained) -> Float[np.ndarray, "spo
 
     Both halves have the same total variance. The field is the same for all seeds, which steadies what seeds differ in.
     """
-    latents = np.hstack([_unit(readout) for readout in trained.readouts.values()]) / np.sqrt(len(trained.readouts))
-    joint = np.hstack([latents, _unit(prepared.field.values)])
+    latents = np.hstack([equal_variance(readout) for readout in trained.readouts.values()]) / np.sqrt(
+        len(trained.readouts)
+    )
+    joint = np.hstack([latents, equal_variance(prepared.field.values)])
     principal = PCA(min(EMBEDDING_DIM, *joint.shape), svd_solver="full")
     reduced: Float[np.ndarray, "spot component"] = principal.fit_transform(joint)
     return reduced
@@ -157,9 +160,3 @@ def _loaded_genes(loadings: Float[np.ndarray, "gene component"]) -> Int[np.ndarr
     """Return the genes that the predictable part of the components loads most."""
     ranked = np.argsort(-(loadings**2).sum(axis=1), kind="stable")
     return np.sort(ranked[:REBUILT_GENES])
-
-
-def _unit(values: Float[np.ndarray, "spot dim"]) -> Float[np.ndarray, "spot dim"]:
-    centred: Float[np.ndarray, "spot dim"] = values - values.mean(axis=0)
-    centred /= max(float(np.linalg.norm(centred)), 1e-12)
-    return centred

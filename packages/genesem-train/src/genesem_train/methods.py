@@ -1,7 +1,7 @@
 """The methods by name: from spots to one run per seed, whichever network or baseline makes it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from torch import Tensor
 from genesem_train.baselines import principal_components, smooth_components
 from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
-from genesem_train.domains import kmeans_domains, vote_smooth
+from genesem_train.domains import agreement, consensus, joint_domains, kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
 from genesem_train.fit import LossWeights, Trained, fit_backbone, fit_semst, make_inputs
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
@@ -62,11 +62,23 @@ def fit_seeds(
     checkpoints: Checkpoints,
 ) -> dict[int, SeedRun]:
     """Return one run per seed of the configured method; `kept` is the slide's kept spots with all genes."""
+    return dict(seed_runs(config, kept, spots, semantics, on_epoch, checkpoints))
+
+
+def seed_runs(
+    config: FitConfig,
+    kept: AnnData,
+    spots: Spots,
+    semantics: Semantics | None,
+    on_epoch: OnEpoch,
+    checkpoints: Checkpoints,
+) -> Iterator[tuple[int, SeedRun]]:
+    """Yield each seed and its run as it is finished; graphs are built once for all."""
     training = config.training
     if config.method != "semst":
-        return {seed: _plain_run(config, kept, spots, seed) for seed in training.seeds}
+        yield from ((seed, _plain_run(config, kept, spots, seed)) for seed in training.seeds)
+        return
     fit_one = TRAINERS[_trainer_name(config)](config, kept, spots, None if semantics is None else semantics.matrix)
-    runs = {}
     for position, seed in enumerate(training.seeds):
         trained = fit_one(
             epochs=training.epochs,
@@ -77,8 +89,18 @@ def fit_seeds(
             resumable=checkpoints.of(seed),
             on_epoch=_epochs_of(seed, position * training.epochs, len(training.seeds) * training.epochs, on_epoch),
         )
-        runs[seed] = _trained_run(trained, config, spots, seed)
-    return runs
+        yield seed, _trained_run(trained, config, spots, seed)
+
+
+def seed_consensus(
+    config: FitConfig, runs: Mapping[int, SeedRun], spots: Spots
+) -> tuple[Domains, Float[np.ndarray, " spot"]]:
+    """Return the domains of all seeds together, and per spot the share of seeds that agree, 0 to 1."""
+    labellings = [run.domains for run in runs.values()]
+    if config.domains.consensus == "labels" or len(runs) == 1:
+        return consensus(labellings, spots.n_domains)
+    domains = _voted(joint_domains([run.latent for run in runs.values()], spots.n_domains), config, spots)
+    return domains, agreement(labellings, domains)
 
 
 def _trainer_name(config: FitConfig) -> str:
@@ -164,9 +186,7 @@ def run_baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, D
 
 
 def _trained_run(trained: Trained, config: FitConfig, spots: Spots, seed: int) -> SeedRun:
-    found = kmeans_domains(trained.latent, spots.n_domains, seed)
-    if config.domains.vote_neighbours:
-        found = vote_smooth(found, spots.coords, config.domains.vote_neighbours)
+    found = _voted(kmeans_domains(trained.latent, spots.n_domains, seed), config, spots)
     return SeedRun(
         latent=trained.latent,
         domains=found,
@@ -176,6 +196,11 @@ def _trained_run(trained: Trained, config: FitConfig, spots: Spots, seed: int) -
         weights=trained.weights,
         seconds=trained.seconds,
     )
+
+
+def _voted(domains: Domains, config: FitConfig, spots: Spots) -> Domains:
+    k = config.domains.vote_neighbours
+    return vote_smooth(domains, spots.coords, k) if k else domains
 
 
 def _plain_run(config: FitConfig, kept: AnnData, spots: Spots, seed: int) -> SeedRun:

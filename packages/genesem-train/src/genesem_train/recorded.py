@@ -19,8 +19,7 @@ def recorded(folder: Path, identity: object, make: Callable[[], dict[str, Any]])
     path = record_path(folder, identity)
     if not path.exists():
         record(path, make())
-    kept: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return kept
+    return load_record(path)
 
 
 def record(path: Path, result: dict[str, Any]) -> None:
@@ -29,3 +28,9 @@ def record(path: Path, result: dict[str, Any]) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     beside.write_text(json.dumps(result, indent=2, allow_nan=False), "utf-8")
     beside.replace(path)
+
+
+def load_record(path: Path) -> dict[str, Any]:
+    """Return a result that was kept."""
+    kept: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return kept

@@ -16,16 +16,12 @@ from genesem_embed.datasets import fingerprint, load_slide
 from genesem_embed.store import Store, default_store
 from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
-from genesem_train.domains import consensus
-from genesem_train.methods import OnEpoch, fit_seeds, run_baselines
+from genesem_train.methods import OnEpoch, fit_seeds, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
 from genesem_train.report import ReportInput
-from genesem_train.semantics import Semantics, random_semantics, stored_semantics
+from genesem_train.semantics import UNRELATED_RECIPE, Semantics, random_semantics, stored_semantics
 from genesem_train.spots import Spots, select_spots
 from genesem_train.summary import summarise
-
-UNRELATED_RECIPE = "unrelated-words"
-"""Whose texts `--semantics unrelated` takes: as distinct as those of genes, without biology."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +59,10 @@ def run_fit(
     kept = slide[spots.data.obs_names]
     preprocess_s = time.perf_counter() - begun
     checkpoints = Checkpoints(
-        folder=out.with_name(f".{out.name}.checkpoints"), stamp=_stamp(config, slide, semantics), resume=resume
+        folder=out.with_name(f".{out.name}.checkpoints"), stamp=fit_stamp(config, slide, semantics), resume=resume
     )
     runs = fit_seeds(config, kept, spots, semantics, on_epoch, checkpoints)
-    domains, confidence = consensus([run.domains for run in runs.values()], spots.n_domains)
+    domains, confidence = seed_consensus(config, runs, spots)
     baselines = run_baselines(config, kept, spots)
     metrics = summarise(config, spots, semantics, runs, domains, baselines, preprocess_s)
     first = next(iter(runs.values()))
@@ -113,7 +109,7 @@ def find_semantics(config: FitConfig, slide: AnnData, spots: Spots, store_place:
     return stored
 
 
-def _stamp(config: FitConfig, slide: AnnData, semantics: Semantics | None) -> str:
+def fit_stamp(config: FitConfig, slide: AnnData, semantics: Semantics | None) -> str:
     """Return what a checkpoint is of: slide, vectors and every setting but how long and from which seeds to train."""
     settings = config.to_mapping()
     training = {name: value for name, value in settings["training"].items() if name not in ("epochs", "seeds")}

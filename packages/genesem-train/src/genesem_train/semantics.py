@@ -4,7 +4,7 @@ What enters is a slide and an open store; what leaves is one vector per spot, al
 the collection that it came from. A slide that differs from the one the collection was built from is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,9 @@ from genesem_train.errors import ConfigError, SlideMismatchError
 
 PAPER_VARIANCE = 0.85
 """Variance of the paper's "Random Emb." ablation (page 6)."""
+
+UNRELATED_RECIPE = "unrelated-words"
+"""Whose texts stand in for those of genes: as distinct, without biology."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +76,9 @@ def stored_semantics(
     ConfigError
         Several collections fit.
     """
-    chosen = _choose(store, slide, recipe, top_genes, space, collection, dataset)
+    chosen = find_collection(
+        store, slide, recipe=recipe, top_genes=top_genes, space=space, collection=collection, dataset=dataset
+    )
     vectors = np.asarray(store.matrix(chosen), dtype=np.float32)
     ids = store.ids(chosen)
     matrix = _align(vectors, ids, spots) if chosen.unit == "spot" else _average(vectors, ids, slide, spots, top_genes)
@@ -85,23 +90,32 @@ def stored_semantics(
     )
 
 
-def _choose(
+def collections_of(found: Iterable[CollectionInfo], mark: str) -> list[CollectionInfo]:
+    """Return the collections of the slide with the fingerprint `mark`, each once.
+
+    The same slide built under two names gives two collections of the same ids and keys: one is as good as the other.
+    """
+    return list({(i.space.id, i.table_sha256): i for i in found if i.slide["fingerprint"] == mark}.values())
+
+
+def find_collection(
     store: Store,
     slide: AnnData,
+    *,
     recipe: str,
     top_genes: int,
-    space: str | None,
-    digest: str | None,
-    dataset: str,
+    space: str | None = None,
+    collection: str | None = None,
+    dataset: str = "FILE.h5ad",
 ) -> CollectionInfo:
+    """Return the one collection that fits; parameters and errors as of `stored_semantics`."""
     mark = fingerprint(slide)
     found = [
         info
         for info in store.find_collections(recipe=recipe, space=space)
-        if info.digest.startswith(digest or "") and _fits(info.recipe, top_genes, explicit=digest is not None)
+        if info.digest.startswith(collection or "") and _fits(info.recipe, top_genes, explicit=collection is not None)
     ]
-    # The same slide built under two names gives two collections of the same ids and keys: one is as good as the other.
-    mine = list({(i.space.id, i.table_sha256): i for i in found if i.slide["fingerprint"] == mark}.values())
+    mine = collections_of(found, mark)
     if len(mine) == 1:
         return mine[0]
     if len(mine) > 1:
@@ -113,7 +127,7 @@ def _choose(
         msg = (
             f"the slide {name} is not the one that {namesakes[0].name} was built from: fingerprint {mark[:12]} here, "
             f"{str(namesakes[0].slide['fingerprint'])[:12]} there; use that slide, or build this one: "
-            f"{_build_command(store, dataset, recipe, top_genes)}"
+            f"{build_command(store, dataset, recipe, top_genes)}"
         )
         raise SlideMismatchError(msg)
     wanted = f"recipe {recipe}, top {top_genes} genes" + (f", space {space}" if space else "")
@@ -121,7 +135,7 @@ def _choose(
     listed = ", ".join(_describe(info) for info in others) or "nothing of this slide"
     msg = (
         f"nothing is stored for slide {name} ({wanted}); found {listed}; "
-        f"run: {_build_command(store, dataset, recipe, top_genes)}"
+        f"run: {build_command(store, dataset, recipe, top_genes)}"
     )
     raise CollectionMissingError(msg)
 
@@ -136,7 +150,8 @@ def _describe(info: CollectionInfo) -> str:
     return f"{info.recipe['name']}{top} in space {info.space.id[:12]}"
 
 
-def _build_command(store: Store, dataset: str, recipe: str, top_genes: int) -> str:
+def build_command(store: Store, dataset: str, recipe: str, top_genes: int) -> str:
+    """Return the command that stores what is missing."""
     return (
         f"genesem-embed build --dataset {dataset} --store {store.place} --recipe {recipe} --top-genes {top_genes} "
         "[--model minilm]"

@@ -25,13 +25,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return ``metrics.json``: scores 0 to 100, absent where there is no annotation."""
     latent = next(iter(runs.values())).latent
-
-    def rate(found: Domains, of: Float[np.ndarray, "spot dim"] = latent) -> dict[str, float]:
-        if spots.annotation is None:
-            return label_free(of, found, spots.coords)
-        return score(found, spots.annotation)
-
-    seeds = [{"seed": seed, **rate(run.domains, run.latent)} for seed, run in runs.items()]
+    seeds = [{"seed": seed, **rate(spots, run.domains, run.latent)} for seed, run in runs.items()]
     table = pd.DataFrame(seeds).drop(columns="seed")
     fit_s = sum(run.seconds for run in runs.values())
     metrics = {
@@ -46,8 +40,8 @@ def summarise(
         "seeds": seeds,
         "mean": table.mean().to_dict(),
         "sd": table.std(ddof=1).to_dict() if len(seeds) > 1 else {},
-        "consensus": rate(domains),
-        "baseline": {name: rate(found) for name, found in baselines.items()},
+        "consensus": rate(spots, domains, latent),
+        "baseline": {name: rate(spots, found, latent) for name, found in baselines.items()},
         "timing": {
             "preprocess_s": round(preprocess_s, 3),
             "fit_s": round(fit_s, 3),
@@ -56,3 +50,10 @@ def summarise(
         "peak_rss_mb": peak_rss_mb(),
     }
     return {name: value for name, value in metrics.items() if value is not None}
+
+
+def rate(spots: Spots, domains: Domains, latent: Float[np.ndarray, "spot dim"] | None = None) -> dict[str, float]:
+    """Return the scores of domains against the annotation; without one, those that need none (and maybe a latent)."""
+    if spots.annotation is None:
+        return label_free(latent, domains, spots.coords)
+    return score(domains, spots.annotation)
