@@ -20,8 +20,8 @@ def slide_file(demo_slide, tmp_path_factory):
 def publish_spots(make_space):
     """Return a function that stores one vector per spot of a slide; no language model made them."""
 
-    def publish(place, slide, *, recipe="spot-symbols", top_genes=10, seed=0):
-        space = make_space()
+    def publish(place, slide, *, recipe="spot-symbols", top_genes=10, seed=0, precision="float32"):
+        space = make_space(precision=precision)
         texts = [f"{recipe} {top_genes} of {name}" for name in slide.obs_names]
         keys = text_keys(space.id, texts)
         vectors = np.random.default_rng(seed).normal(size=(slide.n_obs, space.dim)).astype(np.float32)

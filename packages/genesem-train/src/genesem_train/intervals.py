@@ -33,8 +33,8 @@ def interval(value: float, draws: Float[np.ndarray, " draw"]) -> Interval:
 def mean_difference(ours: Sequence[float], theirs: Sequence[float]) -> Interval | None:
     """Return the mean of pairwise differences with its interval over pairs; None where one pair says nothing of it.
 
-    The percentile interval is too narrow over a handful of pairs: of normal differences it holds the true mean in 75, 84
-    and 90 % of samples of 3, 5 and 10.
+    The percentile interval is too narrow over a handful of pairs: of normal differences it holds the true mean in 75,
+    84 and 90 % of samples of 3, 5 and 10.
     """
     gaps = np.asarray(ours, dtype=np.float64) - np.asarray(theirs, dtype=np.float64)
     if len(gaps) < 2:

@@ -42,21 +42,21 @@ def score(domains: Int[np.ndarray, " spot"], annotation: "pd.Categorical[Any]") 
 
 
 def label_free(
-    latent: Float[np.ndarray, "spot dim"], domains: Int[np.ndarray, " spot"], coords: Float[np.ndarray, "spot 2"]
+    latent: Float[np.ndarray, "spot dim"] | None, domains: Int[np.ndarray, " spot"], coords: Float[np.ndarray, "spot 2"]
 ) -> dict[str, float]:
     """Return scores that need no annotation.
 
     Returns
     -------
     dict
-        `silhouette` of the domains in the latent, -1 to 1, over at most 5,000 spots drawn with a fixed seed; `chaos`, 0
-        for tight domains: mean distance to the nearest spot of the same domain, in standardised coordinates; `pas`, 0
-        for smooth ones: share of spots of whose 10 nearest at least 6 lie in other domains. The last two as in SDMBench
-        (Yuan et al. 2024).
+        `silhouette` of the domains in the latent, where there is one, -1 to 1, over at most 5,000 spots drawn with a
+        fixed seed; `chaos`, 0 for tight domains: mean distance to the nearest spot of the same domain, in standardised
+        coordinates; `pas`, 0 for smooth ones: share of spots of whose 10 nearest at least 6 lie in other domains. The
+        last two as in SDMBench (Yuan et al. 2024).
     """
     n_found = len(np.unique(domains))
     scores = {"chaos": _chaos(domains, coords), "pas": _pas(domains, coords)}
-    if 1 < n_found < len(domains):
+    if latent is not None and 1 < n_found < len(domains):
         scores["silhouette"] = _silhouette(latent, domains)
     return scores
 

@@ -15,20 +15,28 @@ MethodScore = tuple[float, float, float]
 """Value, low and high end of its interval."""
 
 
-def draw_methods(panels: Mapping[str, Mapping[str, MethodScore]], own: str) -> Figure:
-    """Return one panel a score: a dot and its interval for each method, `own` in colour."""
+def draw_methods(
+    panels: Mapping[str, Mapping[str, MethodScore]],
+    own: str,
+    *,
+    unit: str = "x 100, 95 % over patients",
+    zero: bool = False,
+) -> Figure:
+    """Return one panel a score: a dot and its interval for each method, `own` in colour; `zero` has a line there."""
     names = list(next(iter(panels.values())))
     height, label_width, panel_width = 0.26 * len(names) + 0.1, 2.8, 2.15
     figure = new_figure(label_width + len(panels) * (panel_width + 0.2) + 0.15, height + 0.8)
     for place, (title, scores) in enumerate(panels.items()):
         axes = inch_axes(figure, label_width + place * (panel_width + 0.2), 0.48, panel_width, height)
+        if zero:
+            axes.axvline(0, color="#bbbbbb", linewidth=0.8, linestyle="--")
         for row, name in enumerate(names):
             value, low, high = scores[name]
             colour = PALETTE[0] if name == own else "#777777"
             axes.plot([low, high], [row, row], color=colour, linewidth=1.4)
             axes.plot(value, row, "o", color=colour, markersize=5)
             axes.annotate(f"{value:.1f}", (value, row), (0, 4), textcoords="offset points", ha="center", fontsize=6.5)
-        axes.set(ylim=(len(names) - 0.5, -0.7), title=title, xlabel="x 100, 95 % over patients")
+        axes.set(ylim=(len(names) - 0.5, -0.7), title=title, xlabel=unit)
         axes.set_yticks(range(len(names)), [short(name) for name in names] if place == 0 else [""] * len(names))
         axes.tick_params(axis="y", length=0)
         axes.margins(x=0.12)

@@ -1,0 +1,164 @@
+"""The ablation of a slide: every variant fitted for every seed, each fit kept as it is finished.
+
+As `genesem_train.run`, this module sees the config; what it calls takes values.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from sklearn.metrics import adjusted_rand_score
+
+from genesem_embed.datasets import fingerprint, load_slide
+from genesem_embed.store import Store, default_store
+from genesem_train.ablations.grid import TABLES, WITHOUT, Grid, Variant, make_grid
+from genesem_train.ablations.table import compare, write_tables
+from genesem_train.checkpoints import Checkpoints
+from genesem_train.config import FitConfig
+from genesem_train.errors import ConfigError
+from genesem_train.methods import OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
+from genesem_train.recorded import load_record, record, record_path
+from genesem_train.run import find_semantics, fit_stamp
+from genesem_train.semantics import build_command, collections_of, find_collection
+from genesem_train.spots import Spots, select_spots
+from genesem_train.summary import rate
+
+OnStep = Callable[[str], None]
+Fitted = tuple[dict[str, float], SeedRun]
+"""Scores of one seed, and its domains and latent."""
+
+
+def run_domain_ablations(
+    config: FitConfig,
+    *,
+    store_place: str | None = None,
+    out: Path | None = None,
+    tables: Sequence[str] = TABLES,
+    on_step: OnStep = lambda words: None,
+    on_epoch: OnEpoch = lambda seed, done, total, losses: None,
+) -> dict[str, Any]:
+    """Return scores of every variant over the seeds, its difference from `none`, and the builds that are missing.
+
+    `out` gets `ablations.json`, `ablations.csv`, `ablations.md`, `ablations.png` and one file a finished fit under
+    `fits/`. Run again, it fits what is not there. Random vectors are drawn anew for every seed.
+
+    Raises
+    ------
+    GenesemError
+        On any input, setting or store that cannot be used.
+    """
+    if config.method != "semst":
+        msg = f"--method {config.method} takes no semantics to compare; expected semst, or spatial2sentence on cells"
+        raise ConfigError(msg)
+    slide = load_slide(config.dataset, counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
+    out = out or Path("results") / f"{slide.uns['genesem']['name']}-ablations"
+    spots = select_spots(slide, config)
+    kept = slide[spots.data.obs_names]
+    grid, missing = _find_grid(config, slide, store_place, tables)
+    fits = {}
+    for number, variant in enumerate(grid.variants, start=1):
+        on_step(f"{variant.name} ({number} of {len(grid.variants)})")
+        fits[variant.name] = _fit_variant(variant, config, slide, kept, spots, store_place, out / "fits", on_epoch)
+    rows = {one.name: {"table": one.table, **_row(fits[one.name], config, spots)} for one in grid.variants}
+    result = {
+        "dataset": spots.name,
+        "preset": config.preset,
+        "mode": config.mode,
+        "backbone": config.model.backbone,
+        "n_spots": int(spots.data.n_obs),
+        "n_domains": spots.n_domains,
+        "labels": spots.annotation is not None,
+        "n_seeds": len(config.training.seeds),
+        "epochs": config.training.epochs,
+        "rows": compare(rows, WITHOUT),
+        "baseline": _baselines(config, kept, spots),
+        "missing": missing,
+    }
+    write_tables(result, out)
+    return result
+
+
+def _find_grid(
+    config: FitConfig, slide: AnnData, store_place: str | None, tables: Sequence[str]
+) -> tuple[Grid, dict[str, str]]:
+    """Return the grid around the configured collection, and for what is missing the command that builds it."""
+    wanted = config.semantics
+    with Store.open(store_place or default_store()) as store:
+        base = find_collection(
+            store,
+            slide,
+            recipe=wanted.recipe,
+            top_genes=wanted.top_genes,
+            space=wanted.space,
+            collection=wanted.collection,
+            dataset=config.dataset,
+        )
+        stored = collections_of(store.collections(), fingerprint(slide))
+        grid = make_grid(base, stored, fusion=config.model.fusion, top_genes=wanted.top_genes, tables=tables)
+        commands = {
+            name: build_command(store, config.dataset, recipe, top_genes)
+            for name, (recipe, top_genes) in grid.missing.items()
+        }
+    return grid, commands
+
+
+def _fit_variant(
+    variant: Variant,
+    config: FitConfig,
+    slide: AnnData,
+    kept: AnnData,
+    spots: Spots,
+    store_place: str | None,
+    folder: Path,
+    on_epoch: OnEpoch,
+) -> dict[int, Fitted]:
+    """Return scores and run of every seed, fitting those that are not kept yet."""
+    settings = config.with_values("model", **variant.model).with_values("semantics", **variant.semantics)
+    seeds = config.training.seeds
+    if variant.semantics.get("kind") == "random":
+        groups: list[tuple[int, ...]] = [(seed,) for seed in seeds]
+    else:
+        groups = [seeds]
+    records: dict[int, Fitted] = {}
+    for group in groups:
+        own = settings.with_values("training", seeds=group)
+        semantics = find_semantics(own, slide, spots, store_place)
+        stamp = f"{fit_stamp(own, slide, semantics)}/{own.training.epochs}"
+        paths = {seed: record_path(folder, [stamp, seed]) for seed in group}
+        if left := tuple(seed for seed in group if not paths[seed].exists()):
+            checkpoints = Checkpoints(folder=folder / f".{stamp[:16]}", stamp=stamp, resume=True)
+            pending = own.with_values("training", seeds=left)
+            for seed, run in seed_runs(pending, kept, spots, semantics, on_epoch, checkpoints):
+                scores = rate(spots, run.domains, run.latent)
+                folder.mkdir(parents=True, exist_ok=True)
+                np.savez(paths[seed].with_suffix(".npz"), domains=run.domains, latent=run.latent)
+                record(paths[seed], {"seed": seed, "variant": variant.name, "scores": scores})  # last: now it is whole
+            checkpoints.remove()
+        records |= {seed: _read(paths[seed]) for seed in group}
+    return records
+
+
+def _read(path: Path) -> Fitted:
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+        run = SeedRun(domains=arrays["domains"], latent=arrays["latent"])
+    return load_record(path)["scores"], run
+
+
+def _row(fitted: dict[int, Fitted], config: FitConfig, spots: Spots) -> dict[str, Any]:
+    """Return what the seeds of a variant come to, apart and together."""
+    runs = {seed: run for seed, (_, run) in fitted.items()}
+    pairs = combinations([run.domains for run in runs.values()], 2)
+    agreement = [100 * adjusted_rand_score(one, other) for one, other in pairs]
+    row: dict[str, Any] = {"seeds": [{"seed": seed, **scores} for seed, (scores, _) in fitted.items()]}
+    if agreement:
+        row["agreement"] = float(np.mean(agreement))
+    if spots.annotation is not None:
+        row["consensus"] = rate(spots, seed_consensus(config, runs, spots)[0])
+    return row
+
+
+def _baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, dict[str, float]]:
+    return {name: rate(spots, found) for name, found in run_baselines(config, kept, spots).items()}
