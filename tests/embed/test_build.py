@@ -5,8 +5,9 @@ import pytest
 
 from genesem_embed import build as steps
 from genesem_embed.encoders.model import describe_model
+from genesem_embed.encoders.problems import Problems
 from genesem_embed.encoders.protocol import EncodedBatch
-from genesem_embed.errors import InterruptedBuildError
+from genesem_embed.errors import EncodingError, InterruptedBuildError, TextsFailedError
 from genesem_embed.store import Store
 from genesem_embed.texts import RecipeOptions
 
@@ -130,3 +131,65 @@ def test_a_full_store_is_left_as_it_is(slide, model, tmp_path):
     with Store.open(tmp_path / "s", mode="r") as store:  # a store that may not be written is enough
         again = steps.build(slide, "spot-symbols", RecipeOptions(top_genes=5), model, store, load_encoder=no_encoder)
     assert (again.digest, again.n_encoded) == (first.digest, 0)
+
+
+class PickyEncoder(CountingEncoder):
+    """Cannot encode texts that name a gene."""
+
+    def encode(self, texts):
+        problems = Problems()
+        for batch in super().encode(texts):
+            good = np.asarray([self.gene not in texts[row] for row in batch.rows])
+            for row in batch.rows[~good].tolist():
+                problems.add(row, texts[row], "is too much")
+            yield EncodedBatch(rows=batch.rows[good], vectors=batch.vectors[good], n_tokens=batch.n_tokens[good])
+        problems.raise_if_any()
+
+
+def test_texts_that_fail_are_all_told_by_name_and_the_others_are_kept(slide, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "SEGMENT_ROWS", 16)
+    work = steps.plan(slide, "spot-symbols", RecipeOptions(top_genes=5), model, None)
+    encoder = PickyEncoder(model.space)
+    encoder.gene = "RP"
+    bad = {row for row in work.todo.tolist() if "RP" in work.texts[row]}
+    assert len(bad) > 16  # in several segments
+    with Store.open(tmp_path / "s", mode="a") as store:
+        with pytest.raises(
+            TextsFailedError, match=rf"^{len(bad)} texts could not .*; and {len(bad) - 3} more"
+        ) as caught:
+            run(slide, model, store, encoder)
+        left = steps.plan(slide, "spot-symbols", RecipeOptions(top_genes=5), model, store).todo
+    assert {one.row for one in caught.value.failed} == bad == set(left.tolist())
+    assert {one.name for one in caught.value.failed} == {f"spot {slide.obs_names[row]}" for row in bad}
+
+
+def test_an_encoder_that_breaks_down_ends_the_build_with_what_is_finished(slide, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "SEGMENT_ROWS", 16)
+
+    class Breaking(CountingEncoder):
+        def encode(self, texts):
+            for number, batch in enumerate(super().encode(texts)):
+                if len(self.seen) > 24 and number:
+                    msg = "the server does not answer"
+                    raise EncodingError(msg)
+                yield batch
+
+    encoder = Breaking(model.space)
+    with Store.open(tmp_path / "s", mode="a") as store:
+        with pytest.raises(EncodingError, match="does not answer"):
+            run(slide, model, store, encoder)
+        left = steps.plan(slide, "spot-symbols", RecipeOptions(top_genes=5), model, store)
+        assert left.n_unique - len(left.todo) == len(encoder.seen) - 8 == 24
+        assert store.collections() == []
+
+
+def test_the_report_says_how_vectors_were_computed(slide, model, tmp_path):
+    class Telling(CountingEncoder):
+        facts = {"attention": "by hand"}
+
+    with Store.open(tmp_path / "s", mode="a") as store:
+        report = run(slide, model, store, Telling(model.space))
+        assert report.to_json()["encoder"] == {"device": "test", "attention": "by hand"}
+        (digest,) = store.segment_digests()
+        assert store.segment(digest).provenance()["encoder"] == {"attention": "by hand"}
+        assert run(slide, model, store, Telling(model.space)).encoder == {}

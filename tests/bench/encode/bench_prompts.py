@@ -38,7 +38,9 @@ def ways(folder, model):
     from transformers import AutoModel, AutoTokenizer
 
     encoder = load_encoder(model)
-    words = Transformer(str(folder))
+    # Prompts are rendered already; left to itself it would put each of them into the chat template once more.
+    plain = {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}
+    words = Transformer(str(folder), modality_config=plain, module_output_name="token_embeddings")
     other = SentenceTransformer(modules=[words, Pooling(1024, "mean")], device="cpu")
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="right")
     network = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()

@@ -1,13 +1,19 @@
-"""Two local Ray nodes: the vectors are those of one process, also when an actor is killed half way."""
+"""Two local Ray nodes: vectors and store are those of one process, also when actors are killed half way."""
 
 import numpy as np
 import pytest
 
+from genesem_embed import build as steps
+from genesem_embed.encoders import cluster as cluster_module
 from genesem_embed.encoders.model import describe_model
-from genesem_embed.errors import EncodingError
+from genesem_embed.encoders.transformer import load_encoder
+from genesem_embed.errors import InputError, TextsFailedError
+from genesem_embed.store import Store
+from genesem_embed.texts import RecipeOptions
 
 pytest.importorskip("ray", reason='needs pip install "genesem-embed[ray]"')
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::FutureWarning:ray.*")]
+OPTIONS = RecipeOptions(top_genes=4)
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +29,34 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def encoder(cluster, tiny_qwen3):
-    from genesem_embed.encoders.cluster import RayEncoder
+def model(tiny_qwen3):
+    return describe_model(str(tiny_qwen3), device="cpu", precision="float32")
 
-    model = describe_model(str(tiny_qwen3), device="cpu")
-    return RayEncoder(model, address=cluster, n_actors=2, shard_texts=8)
+
+@pytest.fixture(scope="module")
+def encoder(cluster, model):
+    return cluster_module.RayEncoder(model, address=cluster, n_actors=2, shard_texts=8)
 
 
 @pytest.fixture(scope="module")
 def texts(tiny_models):
     return tiny_models.gene_users(60)
+
+
+@pytest.fixture
+def slide(demo_slide):
+    return demo_slide[:60].copy()
+
+
+def build(slide, model, place, encoder, on_batch=lambda texts, tokens: None):
+    with Store.open(place, mode="a") as store:
+        report = steps.build(
+            slide, "spot-symbols", OPTIONS, model, store, load_encoder=lambda _: encoder, on_batch=on_batch
+        )
+        (collection,) = store.collections()
+        assert not store.verify().problems
+        provenances = [store.segment(digest).provenance() for digest in store.segment_digests()]
+        return report, store.matrix(collection), provenances
 
 
 def test_two_nodes_and_a_killed_actor_give_the_vectors_of_one_process(encoder, texts, tiny_qwen3, encoder_of, collect):
@@ -49,9 +73,73 @@ def test_two_nodes_and_a_killed_actor_give_the_vectors_of_one_process(encoder, t
     assert len({node["NodeID"] for node in ray.nodes()}) == 2
 
 
-def test_a_bad_text_does_not_lose_the_others(encoder, texts):
+def test_actors_write_their_own_segments_and_a_killed_ones_shard_is_redone(encoder, slide, model, tmp_path):
+    import ray
+
+    kills = []
+
+    def kill_one(texts, tokens):
+        if not kills:
+            kills.append(encoder.facts["actors_lost"])
+            ray.kill(encoder.actors[1])
+
+    alone, expected, _ = build(slide, model, tmp_path / "alone", load_encoder(model))
+    report, found, provenances = build(slide, model, tmp_path / "ray", encoder, kill_one)
+    assert report.digest == alone.digest  # the same ids and keys
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert report.encoder["writers"] == "actors"
+    assert report.encoder["actors_lost"] == kills[0] + 1
+    # Written by the actors: a segment a shard, with the actor's own device and kernels.
+    assert len(provenances) >= report.n_unique / 8 > 2
+    assert {one["encoder"]["attention"] for one in provenances} == {"packed, sdpa"}
+    assert all(one["host"]["device"].startswith("cpu") for one in provenances)
+    assert list((tmp_path / "ray" / "tmp").iterdir()) == []
+
+
+def test_a_shard_that_was_published_before_its_actor_died_is_not_redone(encoder, texts, model, tmp_path, monkeypatch):
+    import ray
+
+    from genesem_embed.store import text_keys
+
+    keys = text_keys(model.space.id, texts)
+    monkeypatch.setattr(encoder, "_shard_texts", 60)
+    with Store.open(tmp_path / "s", mode="a") as store:
+        first = encoder.publish(store, keys, texts)
+        handed = []
+        usual = encoder._actors.over
+
+        def watched(parts, submit, again):
+            def submit_and_die(actor, rows):
+                handed.append(len(rows))
+                future = submit(actor, rows)
+                ray.wait([future])  # it is published
+                ray.kill(actor)
+                return actor.sees.remote("", "")  # asks the dead one: what the driver sees of a death just after
+
+            return usual(parts, submit_and_die, again)
+
+        monkeypatch.setattr(encoder._actors, "over", watched)
+        assert list(first) == []
+        assert handed == [60]
+        assert not store.missing(keys).any()
+
+
+def test_where_actors_do_not_see_the_store_the_driver_writes(encoder, slide, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster_module, "_TOKEN", "a-name-that-no-actor-looks-for")
+    monkeypatch.setattr(encoder, "_writers", "driver")
+    report, _, provenances = build(slide, model, tmp_path / "s", encoder)
+    assert report.encoder["writers"] == "driver"
+    assert len(provenances) == 1
+    monkeypatch.setattr(encoder, "_wanted", "actors")
+    with pytest.raises(InputError, match="0 of 2 actors see the store"):
+        build(slide, model, tmp_path / "other", encoder)
+
+
+def test_bad_texts_do_not_lose_the_others(encoder, texts):
     seen = []
-    batches = (seen.extend(batch.rows) for batch in encoder.encode([*texts[:9], "MBP " * 2000]))
-    with pytest.raises(EncodingError, match="more than the 1024"):
+    batches = (
+        seen.extend(batch.rows) for batch in encoder.encode([*texts[:9], "MBP " * 2000, *texts[9:20], "TF " * 3000])
+    )
+    with pytest.raises(TextsFailedError, match=r"^2 texts .*text 9 \(.*more than the 1024.*text 21 "):
         list(batches)
-    assert sorted(seen) == list(range(9))
+    assert sorted(seen) == [*range(9), *range(10, 21)]

@@ -133,3 +133,27 @@ def _pairs(results):
     for rows, vectors in results:
         for place, row in enumerate(rows.tolist()):
             yield row, None if vectors is None else float(vectors[place, 0])
+
+
+def test_the_budget_that_memory_taught_is_kept_for_later_runs(tiny_qwen3, tiny_models, encoder_of, collect):
+    texts = tiny_models.gene_users(30)
+    first = encoder_of(tiny_qwen3)
+    assert first.batch_tokens == 2048
+    usual = first._runners[0].run
+
+    def short_of_memory(ids, spans):
+        if len(ids) > 3:
+            msg = "CUDA out of memory"
+            raise torch.OutOfMemoryError(msg)
+        return usual(ids, spans)
+
+    first._runners[0].run = short_of_memory
+    found = collect(first, texts)
+    assert first.batch_tokens < 2048
+    assert first.facts["memory_ran_out"] is True
+    later = encoder_of(tiny_qwen3)
+    assert later.batch_tokens == later.facts["batch_tokens"] == first.batch_tokens
+    assert "memory_ran_out" not in later.facts
+    np.testing.assert_allclose(collect(later, texts), found, atol=1e-5)
+    assert encoder_of(tiny_qwen3, batch_tokens=700).batch_tokens == 700
+    assert encoder_of(tiny_qwen3, pooling="last").batch_tokens == 2048  # another space

@@ -4,9 +4,9 @@ Nothing here imports torch; the encoder does, and it is loaded only when a text 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,17 +14,15 @@ import numpy.typing as npt
 from anndata import AnnData
 
 from genesem_embed.datasets import fingerprint
-from genesem_embed.encoders.protocol import Described, EncodedBatch, Encoder, Measured
-from genesem_embed.errors import EncodingError, InterruptedBuildError
-from genesem_embed.provenance import describe_run
+from genesem_embed.encoders.problems import texts_failed
+from genesem_embed.encoders.protocol import Described, Encoder, Publishing, Telling
+from genesem_embed.errors import FailedText, InterruptedBuildError, TextsFailedError
+from genesem_embed.segments import OnProgress, SegmentWriter
 from genesem_embed.store import CollectionInfo, Store, text_keys
 from genesem_embed.texts import Prompts, RecipeOptions, make_prompts
 
 SEGMENT_ROWS = 4096
 """Vectors a segment: what a crash can cost at most."""
-
-OnProgress = Callable[[int, int], None]
-"""Called with the number of texts and of tokens that were just encoded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +56,8 @@ class BuildReport:
     collection: str | None
     digest: str | None
     notes: dict[str, object]
+    encoder: dict[str, object]
+    """What the encoder ran on and how it computed; empty where nothing was encoded."""
 
     def to_json(self) -> dict[str, object]:
         """Return the report as plain JSON values."""
@@ -115,20 +115,24 @@ def build(
 
     Raises
     ------
+    TextsFailedError
+        Some texts could not be encoded; all others are published.
     InterruptedBuildError
         On Ctrl-C or SIGTERM, once the finished vectors are published.
     """
     begun = time.perf_counter()
     work = plan(slide, recipe, options, model, store)
     todo = work.todo[:limit]
-    n_encoded = 0
+    n_encoded, facts = 0, dict[str, object]()
     if len(todo):
         on_start(len(todo), 0)
-        n_encoded = _encode(work, _by_text(work, todo), load_encoder(model), store, on_batch)
+        encoder = load_encoder(model)
+        n_encoded = _encode(work, _by_text(work, todo), encoder, store, on_batch)
+        facts = {"device": encoder.device, **(encoder.facts if isinstance(encoder, Telling) else {})}
     done = len(todo) == len(work.todo)
     collection = _publish_collection(work, model, store) if done else None
     seconds = time.perf_counter() - begun
-    return _report(work, model, n_encoded=n_encoded, collection=collection, seconds=seconds)
+    return _report(work, model, n_encoded=n_encoded, collection=collection, seconds=seconds, encoder=facts)
 
 
 def _by_text(work: Work, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -138,20 +142,24 @@ def _by_text(work: Work, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
 
 def _encode(work: Work, todo: npt.NDArray[np.intp], encoder: Encoder, store: Store, on_batch: OnProgress) -> int:
     """Return how many texts were encoded; a segment is written while the next one is computed."""
+    if isinstance(encoder, Publishing) and encoder.publishes_into(store):
+        return _encode_elsewhere(work, _missing(work, todo, store), encoder, store, on_batch)
     chunks = [todo[start : start + SEGMENT_ROWS] for start in range(0, len(todo), SEGMENT_ROWS)]
-    n_encoded, failures = 0, []
+    n_encoded, failed = 0, list[FailedText]()
     writing: Future[None] | None = None
     rows = _missing(work, chunks[0], store)
     with ThreadPoolExecutor(max_workers=1) as writer:
         for after in [*chunks[1:], None]:
-            segment = _Segment(work, rows, encoder, store)
+            segment = SegmentWriter(work.keys[rows], [work.texts[row] for row in rows], encoder, store)
             try:
                 segment.fill(on_batch)
-            except EncodingError as error:
-                failures.append(error)
-            except BaseException:
+            except TextsFailedError as error:
+                failed += _named(work, rows, error.failed)
+            except BaseException as error:
                 _finish(writing)
                 segment.publish()
+                if isinstance(error, KeyboardInterrupt):
+                    raise _interrupted(n_encoded + segment.n_done, len(todo)) from None
                 raise
             n_encoded += segment.n_done
             # One thread uses the store at a time: it is asked while the writer rests.
@@ -159,8 +167,24 @@ def _encode(work: Work, todo: npt.NDArray[np.intp], encoder: Encoder, store: Sto
             rows = rows[:0] if after is None else _missing(work, after, store)
             writing = writer.submit(segment.publish)
         _finish(writing)
-    if failures:
-        raise failures[0]
+    if failed:
+        raise texts_failed(failed)
+    return n_encoded
+
+
+def _encode_elsewhere(
+    work: Work, rows: npt.NDArray[np.intp], encoder: Publishing, store: Store, on_batch: OnProgress
+) -> int:
+    """Return how many texts the encoder's workers encoded; they publish their own segments."""
+    n_encoded = 0
+    try:
+        for n_texts, n_tokens in encoder.publish(store, work.keys[rows], [work.texts[row] for row in rows]):
+            n_encoded += n_texts
+            on_batch(n_texts, n_tokens)
+    except TextsFailedError as error:
+        raise texts_failed(_named(work, rows, error.failed)) from None
+    except KeyboardInterrupt:
+        raise _interrupted(n_encoded, len(rows)) from None
     return n_encoded
 
 
@@ -174,55 +198,21 @@ def _finish(writing: Future[None] | None) -> None:
         writing.result()
 
 
-class _Segment:
-    """The vectors of some texts, from the encoder to the store."""
+def _named(work: Work, rows: npt.NDArray[np.intp], failed: Sequence[FailedText]) -> list[FailedText]:
+    """Return failed texts under the names of their spots, cells or genes."""
+    places = [int(rows[one.row]) for one in failed]
+    return [
+        replace(one, row=place, name=f"{work.prompts.unit} {work.prompts.ids[place]}")
+        for one, place in zip(failed, places, strict=True)
+    ]
 
-    def __init__(self, work: Work, rows: npt.NDArray[np.intp], encoder: Encoder, store: Store) -> None:
-        self._work, self._rows, self._encoder, self._store = work, rows, encoder, store
-        self._texts = [work.texts[row] for row in rows]
-        self._done: list[EncodedBatch] = []
-        self._seconds = 0.0
 
-    @property
-    def n_done(self) -> int:
-        """Texts that have a vector."""
-        return sum(len(batch.rows) for batch in self._done)
-
-    def fill(self, on_batch: OnProgress) -> None:
-        """Encode the texts; what is finished stays, whatever stops the encoder."""
-        begun = time.perf_counter()
-        try:
-            for batch in self._encoder.encode(self._texts):
-                self._done.append(batch)
-                on_batch(len(batch.rows), int(batch.n_tokens.sum()))
-        except KeyboardInterrupt:
-            msg = (
-                f"interrupted after {self.n_done} of these {len(self._rows)} texts; every finished vector is in the "
-                "store: run the same command again to go on"
-            )
-            raise InterruptedBuildError(msg) from None
-        finally:
-            self._seconds = time.perf_counter() - begun
-
-    def publish(self) -> None:
-        """Publish what is finished."""
-        if not self.n_done:
-            return
-        order = np.concatenate([batch.rows for batch in self._done])
-        tokens = np.concatenate([batch.n_tokens for batch in self._done])
-        run = describe_run(
-            device=self._encoder.device, seconds=self._seconds, n_texts=len(order), n_tokens=int(tokens.sum())
-        )
-        if isinstance(self._encoder, Measured):
-            run["exactness"] = dict(self._encoder.exactness)
-        self._store.publish_segment(
-            self._encoder.space,
-            self._work.keys[self._rows[order]],
-            np.concatenate([batch.vectors for batch in self._done]),
-            [self._texts[row] for row in order],
-            tokens,
-            run,
-        )
+def _interrupted(n_done: int, n_asked: int) -> InterruptedBuildError:
+    msg = (
+        f"interrupted after {n_done} of {n_asked} texts; every finished vector is in the store: run the same command "
+        "again to go on"
+    )
+    return InterruptedBuildError(msg)
 
 
 def _publish_collection(work: Work, model: Described, store: Store) -> CollectionInfo:
@@ -254,6 +244,7 @@ def _report(
     n_tokens_left: int | None = None,
     collection: CollectionInfo | None = None,
     seconds: float = 0.0,
+    encoder: Mapping[str, object] | None = None,
 ) -> BuildReport:
     return BuildReport(
         dataset=str(work.slide["name"]),
@@ -269,4 +260,5 @@ def _report(
         collection=collection.name if collection else None,
         digest=collection.digest if collection else None,
         notes=dict(work.prompts.notes),
+        encoder=dict(encoder or {}),
     )

@@ -7,6 +7,7 @@
     ├── MissingExtraError (ImportError)     an optional dependency that the command needs
     ├── ModelUnavailableError (OSError)     weights or tokenizer that cannot be had
     ├── EncodingError (ValueError)          a text or vector that cannot be encoded or stored
+    │   └── TextsFailedError                some texts could not be encoded, all others are kept
     ├── InterruptedBuildError               Ctrl-C or SIGTERM, once the finished vectors are safe
     └── StoreError (OSError)                a store that cannot be used
         ├── NotAStoreError                  the place holds no store
@@ -16,6 +17,9 @@
 
 A message is one line: what was wrong, what was found, what was expected, what to do next.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class GenesemError(Exception):
@@ -47,6 +51,30 @@ class ModelUnavailableError(GenesemError, OSError):
 
 class EncodingError(GenesemError, ValueError):
     """A text that cannot be encoded, or a vector that cannot be stored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedText:
+    """A text that could not be encoded, and why."""
+
+    row: int
+    """Its place among the texts that were asked for."""
+    name: str
+    """What to call it, such as ``text 3`` or ``spot AAACGG-1``."""
+    words: str
+    """How it begins, in quotes."""
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.words}) {self.why}"
+
+
+class TextsFailedError(EncodingError):
+    """Some texts could not be encoded; all others were, and are kept."""
+
+    def __init__(self, message: str, failed: Sequence[FailedText]) -> None:
+        super().__init__(message)
+        self.failed = tuple(failed)
 
 
 class InterruptedBuildError(GenesemError):

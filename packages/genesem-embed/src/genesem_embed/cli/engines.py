@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from genesem_embed.encoders.protocol import Described, Encoder
 
 
+class Writers(enum.StrEnum):
+    """Who publishes the segments of a Ray build."""
+
+    auto = "auto"
+    actors = "actors"
+    driver = "driver"
+
+
 class Engine(enum.StrEnum):
     """What computes the vectors."""
 
@@ -39,6 +47,7 @@ def load(
     batch_tokens: int | None,
     endpoint: str | None,
     actors: int | None,
+    writers: Writers = Writers.auto,
 ) -> "Encoder":
     """Return the encoder of what `describe` gave."""
     if engine is Engine.openai:
@@ -48,7 +57,7 @@ def load(
     if engine is Engine.ray:
         from genesem_embed.encoders.cluster import RayEncoder
 
-        return RayEncoder(model, address=endpoint, n_actors=actors, batch_tokens=batch_tokens)
+        return RayEncoder(model, address=endpoint, n_actors=actors, batch_tokens=batch_tokens, writers=writers.value)
     from genesem_embed.encoders.transformer import load_encoder
 
     encoder: Encoder = load_encoder(model, batch_tokens=batch_tokens)

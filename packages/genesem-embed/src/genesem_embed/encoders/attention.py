@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from genesem_embed.encoders.kernels import PADDED_GROUPS, Ends, Kernel, Varlen
 from genesem_embed.encoders.packing import Pack, Runs
+from genesem_embed.encoders.trail import States, Trail
 
 PACKED = "genesem_packed"
 _current: ContextVar["AttentionPlan"] = ContextVar("the plan of the batch that is being run")
@@ -27,31 +30,22 @@ class _Group:
     keys: Int[Tensor, "run seen"]
     mask: Bool[Tensor, "run 1 new seen"]
 
+    def to(self, device: torch.device) -> "_Group":
+        return _Group(self.queries.to(device), self.keys.to(device), self.mask.to(device))
 
-class AttentionPlan:
-    """Which tokens of a packed row see which; made once a batch and used by every layer."""
 
-    def __init__(self, packed: Pack, device: torch.device, *, causal: bool) -> None:
+class _PaddedGroups:
+    """Runs of like length side by side, padded to the longest of each group."""
+
+    def __init__(self, packed: Pack, *, causal: bool) -> None:
         self._groups = [_plan(runs, causal=causal) for runs in packed.runs]
         self._place = _places(packed.runs, len(packed.ids))
-        self._to(device)
 
-    def _to(self, device: torch.device) -> None:
-        self._groups = [_Group(*(part.to(device) for part in (g.queries, g.keys, g.mask))) for g in self._groups]
+    def to(self, device: torch.device) -> None:
+        self._groups = [group.to(device) for group in self._groups]
         self._place = self._place.to(device)
-        self._device = device
 
-    def attend(
-        self,
-        query: Float[Tensor, "1 head token dim"],
-        key: Float[Tensor, "1 kv_head token dim"],
-        value: Float[Tensor, "1 kv_head token dim"],
-        scale: float | None,
-    ) -> Float[Tensor, "1 token head dim"]:
-        """Return the attention of every packed token over its own text."""
-        if query.device != self._device:
-            self._to(query.device)
-        q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
         parts = []
         for group in self._groups:
             found = torch.nn.functional.scaled_dot_product_attention(
@@ -63,7 +57,83 @@ class AttentionPlan:
                 enable_gqa=q.shape[1] != k.shape[1],
             )
             parts.append(found.transpose(1, 2).flatten(0, 1))
-        return torch.cat(parts)[self._place][None]
+        return torch.cat(parts)[self._place]
+
+
+class _Flat:
+    """Runs one after the other, as flash attention takes them: nothing is padded."""
+
+    def __init__(self, packed: Pack, run: Varlen, *, causal: bool) -> None:
+        self._run, self._causal = run, causal
+        n_new, n_seen = packed.n_new[packed.n_new > 0], packed.n_seen[packed.n_new > 0]
+        paths = packed.paths[packed.n_new > 0]
+        inside = np.arange(paths.shape[1])[None] < (n_new + n_seen)[:, None]
+        self._keys = torch.from_numpy(paths[inside])
+        self._ends = Ends(_ends(n_new), _ends(n_new + n_seen), int(n_new.max()), int((n_new + n_seen).max()))
+
+    def to(self, device: torch.device) -> None:
+        self._keys = self._keys.to(device)
+        ends = self._ends
+        self._ends = Ends(ends.queries.to(device), ends.keys.to(device), ends.max_queries, ends.max_keys)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, scale: float | None) -> Tensor:
+        return self._run(q, k[self._keys], v[self._keys], self._ends, causal=self._causal, scale=scale)
+
+
+class AttentionPlan:
+    """Which tokens of a packed row see which; made once a batch and used by every layer.
+
+    Parameters
+    ----------
+    trail
+        What the batch before left; needed where the row leaves known tokens out.
+    keep
+        Keep the keys and values of the last text for the batch after this one.
+    """
+
+    def __init__(
+        self,
+        packed: Pack,
+        device: torch.device,
+        *,
+        causal: bool,
+        kernel: Kernel = PADDED_GROUPS,
+        trail: Trail | None = None,
+        keep: bool = False,
+    ) -> None:
+        self._way = (
+            _PaddedGroups(packed, causal=causal) if kernel.run is None else _Flat(packed, kernel.run, causal=causal)
+        )
+        self._trail, self._n_known = trail, packed.n_known
+        self._last = torch.from_numpy(packed.last) if keep else None
+        self.kept: dict[int, States] = {}
+        """Keys and values of the last text, by layer."""
+        self._to(device)
+
+    def _to(self, device: torch.device) -> None:
+        self._device = device
+        self._way.to(device)
+        if self._last is not None:
+            self._last = self._last.to(device)
+
+    def attend(
+        self,
+        layer: torch.nn.Module,
+        query: Float[Tensor, "1 head token dim"],
+        key: Float[Tensor, "1 kv_head token dim"],
+        value: Float[Tensor, "1 kv_head token dim"],
+        scale: float | None,
+    ) -> Float[Tensor, "1 token head dim"]:
+        """Return the attention of every packed token over its own text."""
+        if query.device != self._device:
+            self._to(query.device)
+        q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
+        if self._trail is not None and self._n_known:
+            known = self._trail.layers[id(layer)]
+            k, v = (torch.cat([old[: self._n_known], new]) for old, new in zip(known, (k, v), strict=True))
+        if self._last is not None:
+            self.kept[id(layer)] = (k[self._last], v[self._last])
+        return self._way.attend(q, k, v, scale)[None]
 
 
 @contextmanager
@@ -86,7 +156,11 @@ def packed_attention(
     **kwargs: object,
 ) -> tuple[Tensor, None]:
     """Return what transformers expects of an attention function; the plan of the batch takes the mask's place."""
-    return _current.get().attend(query, key, value, scaling), None
+    return _current.get().attend(module, query, key, value, scaling), None
+
+
+def _ends(lengths: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
 
 
 def _plan(runs: Runs, *, causal: bool) -> _Group:

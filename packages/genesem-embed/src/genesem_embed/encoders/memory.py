@@ -1,7 +1,7 @@
 """Batches that fit: a token budget that is halved, and stays so, when the device runs out of memory."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,22 @@ Result = tuple[npt.NDArray[np.intp], Float[Tensor, "text dim"] | None]
 
 
 class Budget:
-    """The tokens that one batch may have; what was learned holds for all later batches."""
+    """The tokens that one batch may have; what was learned holds for all later batches.
 
-    def __init__(self, tokens: int) -> None:
+    Parameters
+    ----------
+    on_halved
+        Told the new budget whenever memory ran out.
+    """
+
+    def __init__(self, tokens: int, on_halved: Callable[[int], None] = lambda tokens: None) -> None:
         self.tokens = tokens
+        self._on_halved = on_halved
 
     def halve(self, n_tokens: int) -> None:
         """Take note that a batch of `n_tokens` was too much."""
         self.tokens = max(min(self.tokens, n_tokens) // 2, 1)
+        self._on_halved(self.tokens)
 
 
 def run_within(runner: Runner, ids: Sequence[Ids], spans: npt.NDArray[np.int64], budget: Budget) -> Iterator[Result]:

@@ -40,8 +40,23 @@ class Pack:
     """The place of each token in its text."""
     paths: npt.NDArray[np.int64]
     """(text, token): the packed place of every token of a text, zero beyond its end."""
-    lengths: npt.NDArray[np.int64]
+    n_seen: npt.NDArray[np.int64]
+    """How many tokens of each text were there before it."""
+    n_new: npt.NDArray[np.int64]
+    """How many tokens each text adds."""
+    n_known: int
+    """Tokens of the first text's beginning that are not in the row; places count them, before all others."""
     runs: list[Runs]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """How many tokens each text has."""
+        return self.n_seen + self.n_new
+
+    @property
+    def last(self) -> npt.NDArray[np.int64]:
+        """The places of the last text's tokens."""
+        return self.paths[-1, : self.n_seen[-1] + self.n_new[-1]]
 
 
 def tree_batches(ids: Sequence[Ids], budget: int, *, causal: bool) -> Iterator[npt.NDArray[np.intp]]:
@@ -64,23 +79,33 @@ def tree_batches(ids: Sequence[Ids], budget: int, *, causal: bool) -> Iterator[n
         yield np.asarray(batch, dtype=np.intp)
 
 
-def pack(ids: Sequence[Ids], *, causal: bool) -> Pack:
-    """Return the texts as one row; for a causal model `ids` come in the order of `tree_batches`."""
+def pack(ids: Sequence[Ids], *, causal: bool, n_known: int = 0) -> Pack:
+    """Return the texts as one row; for a causal model `ids` come in the order of `tree_batches`.
+
+    Parameters
+    ----------
+    n_known
+        So many tokens, with which the first text begins, are known already and left out of the row.
+    """
     lengths = np.asarray([len(one) for one in ids], dtype=np.int64)
-    seen = np.zeros(len(ids), dtype=np.int64)
+    seen = np.full(len(ids), n_known, dtype=np.int64)
     if causal:
         seen[1:] = [n_shared(before, after) for before, after in zip(ids[:-1], ids[1:], strict=True)]
     n_new = lengths - seen
     starts = np.cumsum(n_new) - n_new
     paths = np.zeros((len(ids), int(lengths.max(initial=0))), dtype=np.int64)
-    for row, (start, n, length) in enumerate(zip(starts, seen, lengths, strict=True)):
-        paths[row, :n] = paths[row - 1, :n]
+    paths[:1, :n_known] = np.arange(n_known)
+    for row, (start, n, length) in enumerate(zip(starts + n_known, seen, lengths, strict=True)):
+        if row:
+            paths[row, :n] = paths[row - 1, :n]
         paths[row, n:length] = np.arange(start, start + length - n)
     return Pack(
         ids=np.concatenate([one[n:] for one, n in zip(ids, seen, strict=True)]).astype(np.int64),
         positions=np.concatenate([np.arange(n, length) for n, length in zip(seen, lengths, strict=True)]),
         paths=paths,
-        lengths=lengths,
+        n_seen=seen,
+        n_new=n_new,
+        n_known=n_known,
         runs=_group(starts, n_new, seen, paths),
     )
 

@@ -1,6 +1,8 @@
 """Texts that cannot be encoded: set aside while the others go on, told together at the end."""
 
-from genesem_embed.errors import EncodingError
+from collections.abc import Sequence
+
+from genesem_embed.errors import FailedText, TextsFailedError
 
 _SHOWN = 3
 _WORDS = 6
@@ -10,23 +12,27 @@ class Problems:
     """Collects the texts that failed and why."""
 
     def __init__(self) -> None:
-        self._found: list[str] = []
+        self._found: list[FailedText] = []
 
     def add(self, row: int, text: str, why: str) -> None:
         """Set the text at `row` aside."""
-        self._found.append(f"text {row} ({first_words(text)}) {why}")
+        self._found.append(FailedText(row=row, name=f"text {row}", words=first_words(text), why=why))
 
     def raise_if_any(self) -> None:
         """Raise one error for all that was found."""
-        if not self._found:
-            return
-        shown = "; ".join(self._found[:_SHOWN])
-        rest = f"; and {len(self._found) - _SHOWN} more" if len(self._found) > _SHOWN else ""
-        msg = (
-            f"{len(self._found)} texts could not be encoded, all others were: {shown}{rest}. "
-            "Shorten them (fewer --top-genes, --truncate end) or use a model with a higher limit or precision"
-        )
-        raise EncodingError(msg)
+        if self._found:
+            raise texts_failed(self._found)
+
+
+def texts_failed(failed: Sequence[FailedText]) -> TextsFailedError:
+    """Return the error that tells of `failed` in one line, and holds all of them."""
+    shown = "; ".join(map(str, failed[:_SHOWN]))
+    rest = f"; and {len(failed) - _SHOWN} more" if len(failed) > _SHOWN else ""
+    msg = (
+        f"{len(failed)} texts could not be encoded, all others were: {shown}{rest}. "
+        "Shorten them (fewer --top-genes, --truncate end) or use a model with a higher limit or precision"
+    )
+    return TextsFailedError(msg, failed)
 
 
 def first_words(text: str) -> str:

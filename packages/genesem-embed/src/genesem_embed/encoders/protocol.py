@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from genesem_embed.store.space import Space
+
+if TYPE_CHECKING:
+    from genesem_embed.store import Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +43,31 @@ class Described(Protocol):
 
 
 @runtime_checkable
-class Measured(Protocol):
-    """An encoder that has compared vectors of a batch with those of its texts alone."""
+class Telling(Protocol):
+    """An encoder that says how it computes: kernels, token budget, what batching was measured to move."""
 
     @property
-    def exactness(self) -> Mapping[str, float]:
-        """What was measured; empty before the first batch of several texts."""
+    def facts(self) -> Mapping[str, object]:
+        """What provenance and the report of a build should hold, as plain JSON values."""
+        ...
+
+
+@runtime_checkable
+class Publishing(Protocol):
+    """An encoder whose workers, on whatever machine, can publish segments themselves."""
+
+    def publishes_into(self, store: "Store") -> bool:
+        """Tell whether all workers see `store`, and are to write to it."""
+        ...
+
+    def publish(self, store: "Store", keys: npt.NDArray[np.uint8], texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+        """Yield the texts and tokens of each part that was encoded and published.
+
+        Raises
+        ------
+        TextsFailedError
+            Some texts could not be encoded. All the others have been published before.
+        """
         ...
 
 
@@ -68,7 +90,7 @@ class Encoder(Protocol):
 
         Raises
         ------
-        EncodingError
+        TextsFailedError
             Some texts could not be encoded. All the others have been yielded before.
         """
         ...

@@ -1,5 +1,6 @@
 """One batch through the network: packed where the model allows it, else padded, which is also the reference."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -10,8 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genesem_embed.encoders.attention import PACKED, AttentionPlan, packed_attention, planned
+from genesem_embed.encoders.kernels import PADDED_GROUPS, Kernel, kernels
 from genesem_embed.encoders.packing import Ids, pack
 from genesem_embed.encoders.pooling import pool
+from genesem_embed.encoders.trail import Trail
 from genesem_embed.store.space import Space
 
 _AGREE = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 5e-2}
@@ -23,9 +26,15 @@ class Runner(Protocol):
 
     causal: bool
     """Whether texts that begin alike share work, so that `tree_batches` should bring them together."""
+    attention: str
+    """How attention is computed, for provenance."""
 
     def run(self, ids: Sequence[Ids], spans: npt.NDArray[np.int64]) -> Float[Tensor, "text dim"]:
         """Return the pooled float32 vectors, on the network's device."""
+        ...
+
+    def forget(self) -> None:
+        """Let the next batch be computed from nothing."""
         ...
 
 
@@ -33,6 +42,7 @@ class PaddedRunner:
     """Every text in a row of its own, padded to the longest; works for any model."""
 
     causal = False
+    attention = "padded"
 
     def __init__(self, network: Any, space: Space) -> None:  # noqa: ANN401 - transformers' models have no common type
         self._network = network
@@ -52,27 +62,46 @@ class PaddedRunner:
         paths = np.arange(padded.numel()).reshape(padded.shape)
         return pool(hidden.flatten(0, 1), paths, spans, self._space.pooling)
 
+    def forget(self) -> None:
+        """Nothing is kept."""
+
 
 class PackedRunner:
-    """All texts in one row without padding; in a causal model, equal beginnings are computed once."""
+    """All texts in one row without padding; in a causal model, equal beginnings are computed once.
 
-    def __init__(self, network: Any, space: Space, *, causal: bool) -> None:  # noqa: ANN401 - as above
+    The last text of a batch is remembered: what the next batch begins with alike is not computed again.
+    """
+
+    def __init__(self, network: Any, space: Space, *, causal: bool, kernel: Kernel = PADDED_GROUPS) -> None:  # noqa: ANN401 - as above
         self._network = network
-        self._space = space
+        self.space = space
+        self._kernel = kernel
+        self._trail: Trail | None = None
         self.causal = causal
+        self.attention = f"packed, {kernel.name}"
 
     @torch.inference_mode()
     def run(self, ids: Sequence[Ids], spans: npt.NDArray[np.int64]) -> Float[Tensor, "text dim"]:
-        """Return the vectors of one batch."""
-        packed = pack(ids, causal=self.causal)
+        """Return the vectors of one batch; for a causal model `ids` come in the order of `tree_batches`."""
+        trail = self._trail
+        packed = pack(ids, causal=self.causal, n_known=trail.n_known(ids[0]) if trail else 0)
         place = self._network.device
         inputs = {
             "input_ids": torch.from_numpy(packed.ids)[None].to(place),
             "position_ids": torch.from_numpy(packed.positions)[None].to(place),
         }
-        with planned(AttentionPlan(packed, place, causal=self.causal)):
-            hidden = _hidden(self._network, self._space, inputs)
-        return pool(hidden[0], packed.paths, spans, self._space.pooling)
+        plan = AttentionPlan(packed, place, causal=self.causal, kernel=self._kernel, trail=trail, keep=self.causal)
+        with planned(plan):
+            hidden = _hidden(self._network, self.space, inputs)[0]
+        if trail:
+            hidden = torch.cat([trail.hidden[: packed.n_known], hidden])
+        if self.causal:
+            self._trail = Trail(ids[-1], plan.kept, hidden[torch.from_numpy(packed.last).to(hidden.device)])
+        return pool(hidden, packed.paths, spans, self.space.pooling)
+
+    def forget(self) -> None:
+        """Let the next batch be computed from nothing."""
+        self._trail = None
 
 
 def choose_runner(network: Any, space: Space) -> Runner:  # noqa: ANN401 - as above
@@ -91,17 +120,28 @@ def choose_runner(network: Any, space: Space) -> Runner:  # noqa: ANN401 - as ab
     AttentionInterface.register(PACKED, packed_attention)
     usual = network.config._attn_implementation
     network.set_attn_implementation(PACKED)
-    for causal in (True, False):
-        runner = PackedRunner(network, space, causal=causal)
-        try:
-            found = runner.run(ids, spans)
-        except (RuntimeError, ValueError, TypeError, IndexError):
-            continue
-        bound = _AGREE[space.compute_dtype] if space.quantization == "none" else _AGREE_QUANTIZED
-        if (found - expected).abs().max() <= bound * expected.abs().max().clamp(min=1.0):
+    dtype = getattr(torch, space.compute_dtype)
+    for kernel, causal in itertools.product(kernels(network.device, dtype), (True, False)):
+        runner = PackedRunner(network, space, causal=causal, kernel=kernel)
+        if _agrees(runner, ids, spans, expected):
             return runner
     network.set_attn_implementation(usual)
+    reference.attention = f"padded, {usual}"
     return reference
+
+
+def _agrees(
+    runner: PackedRunner, ids: Sequence[Ids], spans: npt.NDArray[np.int64], expected: Float[Tensor, "text dim"]
+) -> bool:
+    """Tell whether the packed vectors are near the padded ones, also when a batch goes on from the one before."""
+    space = runner.space
+    bound = _AGREE[space.compute_dtype] if space.quantization == "none" else _AGREE_QUANTIZED
+    try:
+        found = torch.cat([runner.run(ids, spans), runner.run(ids[::-1], spans[::-1])])
+    except (RuntimeError, ValueError, TypeError, IndexError):
+        return False
+    far = (found - torch.cat([expected, expected.flip(0)])).abs().max()
+    return bool(far <= bound * expected.abs().max().clamp(min=1.0))
 
 
 def _hidden(network: Any, space: Space, inputs: dict[str, Tensor]) -> Tensor:  # noqa: ANN401 - as above

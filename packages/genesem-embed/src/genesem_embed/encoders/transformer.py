@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genesem_embed.encoders.learned import keep_tokens, learned_tokens
+from genesem_embed.encoders.linear import use_fastest_products
 from genesem_embed.encoders.memory import Budget
 from genesem_embed.encoders.model import Model
 from genesem_embed.encoders.packing import Ids
@@ -31,10 +33,12 @@ _MEASURED = 4
 class TransformerEncoder:
     """Runs a model's network over texts; `load_encoder` makes one."""
 
-    def __init__(self, model: Model, runners: Sequence[Runner], batch_tokens: int) -> None:
+    def __init__(self, model: Model, runners: Sequence[Runner], batch_tokens: int, *, products: str = "torch") -> None:
         self._model = model
         self._runners = runners
-        self._budget = Budget(batch_tokens)
+        self._products = products
+        self._budget = Budget(batch_tokens, lambda tokens: keep_tokens(model.space.id, self.device, tokens))
+        self._first_budget = batch_tokens
         self._end_token = _end_token(model)
         self._exactness: dict[str, float] = {}
 
@@ -46,9 +50,21 @@ class TransformerEncoder:
     @property
     def device(self) -> str:
         """What it runs on."""
-        if self._model.device == "cuda":
-            return f"{len(self._runners)} x {torch.cuda.get_device_name()}"
-        return f"cpu ({torch.get_num_threads()} threads)"
+        return device_name(self._model, len(self._runners))
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """How the vectors were computed, for provenance and the report of a build."""
+        found: dict[str, object] = {
+            "attention": self._runners[0].attention,
+            "products": self._products,
+            "batch_tokens": self.batch_tokens,
+        }
+        if self.batch_tokens < self._first_budget:
+            found["memory_ran_out"] = True
+        if self._exactness:
+            found["exactness"] = dict(self._exactness)
+        return found
 
     @property
     def exactness(self) -> dict[str, float]:
@@ -106,9 +122,11 @@ class TransformerEncoder:
         self, ids: Sequence[Ids], spans: npt.NDArray[np.int64], together: Float[np.ndarray, "text dim"]
     ) -> None:
         """Compare the first vectors of a batch with those of the same texts one at a time."""
-        alone = np.concatenate(
-            [self._finish(self._runners[0].run([one], spans[row : row + 1])) for row, one in enumerate(ids)]
-        )
+        parts = []
+        for row, one in enumerate(ids):
+            self._runners[0].forget()
+            parts.append(self._finish(self._runners[0].run([one], spans[row : row + 1])))
+        alone = np.concatenate(parts)
         together = together[: len(ids)]
         lengths = np.linalg.norm(alone, axis=1) * np.linalg.norm(together, axis=1)
         cosine = (alone * together).sum(axis=1) / np.maximum(lengths, np.finfo(np.float32).tiny)
@@ -154,10 +172,21 @@ def load_encoder(model: Model, *, batch_tokens: int | None = None) -> Transforme
     Parameters
     ----------
     batch_tokens
-        Token budget of one batch; by default one that suits the device.
+        Token budget of one batch; by default what an earlier run that was short of memory came to, else one that
+        suits the device.
     """
-    runners = [choose_runner(network, model.space) for network in load_networks(model)]
-    return TransformerEncoder(model, runners, batch_tokens or _BATCH_TOKENS[model.device])
+    networks = load_networks(model)
+    products = [use_fastest_products(network) for network in networks][0]
+    runners = [choose_runner(network, model.space) for network in networks]
+    learned = learned_tokens(model.space.id, device_name(model, len(runners)))
+    return TransformerEncoder(model, runners, batch_tokens or learned or _BATCH_TOKENS[model.device], products=products)
+
+
+def device_name(model: Model, n_copies: int) -> str:
+    """Return what `n_copies` of the model run on."""
+    if model.device == "cuda":
+        return f"{n_copies} x {torch.cuda.get_device_name()}"
+    return f"cpu ({torch.get_num_threads()} threads)"
 
 
 def _end_token(model: Model) -> int | None:
