@@ -12,6 +12,8 @@ class Web:
     def __init__(self):
         self.faults = 0
         self.starts = []
+        self.sent = {}
+        """Bytes sent, by path."""
         self.fault = None
         self.ranges = True
         self._seen = set()
@@ -54,27 +56,39 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         data = path.read_bytes()
-        found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(found[1]) if found and self.web.ranges else 0
+        found = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", "")) if self.web.ranges else None
+        start = int(found[1]) if found else 0
+        end = int(found[2]) + 1 if found and found[2] else len(data)
         fault = self.web.fault if self.web.strikes(self.path) else None
         if "/vectors/c/" in self.path:
             self.web.starts.append(start)
-        self._answer(data, start, fault)
+        self._answer(data, start, end, found is not None, fault)
 
-    def _answer(self, data, start, fault):
+    def do_HEAD(self):
+        path = self.folder / self.path.lstrip("/")
+        if not path.is_file():
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(path.stat().st_size))
+        self.send_header("Last-Modified", "Sat, 21 Nov 2026 06:00:00 GMT")
+        self.end_headers()
+
+    def _answer(self, data, start, end, partial, fault):
         if fault == "error":
             self.send_error(500)
             return
-        body = data[start:]
+        body = data[start:end]
         if fault == "flip":
             body = body[:-1] + bytes([body[-1] ^ 1])
         if fault == "endless":
             body += b"x" * 100_000
-        self.send_response(206 if start else 200)
+        self.web.sent[self.path] = self.web.sent.get(self.path, 0) + len(body)
+        self.send_response(206 if partial else 200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Last-Modified", "Sat, 21 Nov 2026 06:00:00 GMT")
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        if partial:
+            self.send_header("Content-Range", f"bytes {start}-{start + len(body) - 1}/{len(data)}")
         self.end_headers()
         if fault == "stop" and len(body) > 100_000:
             body = body[: len(body) // 2] if start == 0 else b""

@@ -19,10 +19,11 @@ from genesem_embed.store.sharing.pull import pull
 from genesem_embed.store.sharing.push import push
 from genesem_embed.store.sharing.source import FolderSource
 from genesem_embed.store.trust.audit import audit
+from genesem_embed.store.trust.orphans import unreached
 from genesem_embed.store.trust.signatures import trusted_key
 from genesem_embed.store.upkeep.compact import compact
 from genesem_embed.store.upkeep.diff import diff
-from genesem_embed.store.upkeep.gc import collect_garbage, unreached
+from genesem_embed.store.upkeep.gc import collect_garbage
 
 
 @pytest.fixture

@@ -75,6 +75,7 @@ def verify(
     lines.append(f"{len(report.problems)} problems in {looked}, {size(report.n_bytes)}")
     if report.conflicts:
         lines.append(f"{len(report.conflicts)} keys are stored with different vectors; the lowest row hash is read")
+    lines += [f"note: {note.place}: {note.what}" for note in report.notes]
     say(report.to_json(), lines, as_json=as_json)
     if not report.ok:
         raise typer.Exit(1)

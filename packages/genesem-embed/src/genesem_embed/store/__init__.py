@@ -14,10 +14,9 @@ from genesem_embed.errors import (
 )
 from genesem_embed.folders import default_store
 from genesem_embed.store.files.collection import CollectionInfo
-from genesem_embed.store.files.layout import is_store
 from genesem_embed.store.keys import text_keys
 from genesem_embed.store.space import Space
-from genesem_embed.store.store import Store
+from genesem_embed.store.store import Store, is_store
 
 __all__ = [
     "CollectionInfo",

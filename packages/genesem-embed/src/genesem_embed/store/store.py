@@ -1,6 +1,6 @@
 """Store: vectors at rest, found by key; a folder that any number of processes read and write at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from genesem_embed.errors import CollectionMissingError, IntegrityError, StoreError
 from genesem_embed.store.catalog import Catalog
+from genesem_embed.store.files import layout
 from genesem_embed.store.files.collection import CollectionInfo, read_collection, write_collection
 from genesem_embed.store.files.disk import publish_file, publish_folder, staging
 from genesem_embed.store.files.layout import (
@@ -19,7 +20,6 @@ from genesem_embed.store.files.layout import (
     SPACES,
     STORE_FILE,
     check_store,
-    is_store,
     store_json,
 )
 from genesem_embed.store.files.rows import Rows, prepare_rows
@@ -27,7 +27,7 @@ from genesem_embed.store.files.segment import Segment, write_segment
 from genesem_embed.store.index.gather import gather, keep_lowest
 from genesem_embed.store.index.index import Index, Positions
 from genesem_embed.store.keys import KEY_BYTES, Keys
-from genesem_embed.store.sharing.remote import is_url, local_path
+from genesem_embed.store.sharing.address import is_url, local_path
 from genesem_embed.store.space import Space
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class Store(Catalog):
         super().__init__(root)
         self.mode = mode
         self._index = Index(root)
+        self._own = root
+        """Where what is published goes."""
         self._segments: dict[str, Segment] = {}
 
     @classmethod
@@ -100,7 +102,7 @@ class Store(Catalog):
     def missing(self, keys: Keys) -> npt.NDArray[np.bool_]:
         """Tell for every key whether no vector is stored, counting what others published up to now."""
         checked = _checked(keys)
-        which, _, _ = self._undisturbed(lambda: self._locate(checked))
+        which, _, _ = self._indexed(lambda: self._locate(checked))
         absent = np.ones(len(keys), bool)
         absent[which] = False
         return absent
@@ -116,7 +118,7 @@ class Store(Catalog):
             Stored bytes are missing or damaged.
         """
         checked = _checked(keys)
-        return self._undisturbed(lambda: self._read(checked))
+        return self._indexed(lambda: self._read(checked))
 
     def publish_segment(
         self,
@@ -139,17 +141,17 @@ class Store(Catalog):
         """
         self._check_writable()
         rows = prepare_rows(space, keys, vectors, texts, n_tokens)
-        path = self.root / SPACES / f"{space.id}.json"
+        path = self._own / SPACES / f"{space.id}.json"
         if not path.exists():
-            publish_file(self.root, path, space.to_json())
+            publish_file(self._own, path, space.to_json())
         return self.publish_rows(space.id, rows, provenance)
 
     def publish_rows(self, space_id: str, rows: Rows, provenance: Mapping[str, Any]) -> str:
         """Return the digest of the segment that holds prepared rows of a space that is stored already."""
         self._check_writable()
-        with staging(self.root) as staged:
+        with staging(self._own) as staged:
             digest = write_segment(staged / "segment", space_id, rows, provenance)
-            publish_folder(staged / "segment", self.root / SEGMENTS / digest)
+            publish_folder(staged / "segment", self._own / SEGMENTS / digest)
         return digest
 
     def publish_collection(
@@ -179,8 +181,8 @@ class Store(Catalog):
             "slide": dict(slide),
             "notes": dict(notes),
         }
-        digest = write_collection(self.root, facts, ids, keys)
-        return read_collection(self.root / COLLECTIONS / name / f"{digest}.json", self.read_space)
+        digest = write_collection(self._own, facts, ids, keys)
+        return read_collection(self._own / COLLECTIONS / name / f"{digest}.json", self.read_space)
 
     def matrix(self, collection: CollectionInfo | str) -> npt.NDArray[Any]:
         """Return the vectors of a collection, one row per id, in the stored precision."""
@@ -193,6 +195,19 @@ class Store(Catalog):
         if digest not in self._segments:
             self._segments[digest] = Segment(self.root / SEGMENTS / digest)
         return self._segments[digest]
+
+    def segments(self, digests: Sequence[str] | None = None) -> list[Segment]:
+        """Return the segments called `digests`; None means all."""
+        return [self.segment(digest) for digest in (self.segment_digests() if digests is None else digests)]
+
+    def forget(self, digests: Sequence[str]) -> None:
+        """Open these segments anew when they are asked for again."""
+        for digest in digests:
+            self._segments.pop(digest, None)
+
+    def in_place(self) -> Path:
+        """Return the folder of the store, for what works on its files; a store at a URL has none and says so."""
+        return self.root
 
     def to_anndata(self, slide: "AnnData", collection: CollectionInfo | str | None = None) -> "AnnData":
         """Return `slide` with the vectors of its spots or cells in ``obsm["X_genesem"]``, aligned by their names.
@@ -235,7 +250,7 @@ class Store(Catalog):
             with connection:
                 return run(self, connection, sql)
 
-        return self._undisturbed(ask)
+        return self._indexed(ask)
 
     def indexed_rows(self, digest: str) -> int:
         """Return how many rows of a segment the index holds."""
@@ -247,15 +262,23 @@ class Store(Catalog):
         while True:
             listed = self.segment_digests()
             try:
-                self._refresh()
                 return read()
             except IntegrityError:
                 if set(listed) <= set(self.segment_digests()):
                     raise
 
+    def _indexed(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns, with the index brought up to the segments that are there now."""
+
+        def refreshed() -> T:
+            self._refresh()
+            return read()
+
+        return self._undisturbed(refreshed)
+
     def _read(self, keys: Keys) -> npt.NDArray[Any]:
         which, number, row = self._locate(keys)
-        segments = [self.segment(digest) for digest in self._index.digests]
+        segments = self.segments(self._index.digests)
         which, number, row = keep_lowest(which, number, row, segments)
         if len(which) < len(keys):
             msg = (
@@ -266,7 +289,11 @@ class Store(Catalog):
         return gather(keys, number, row, segments)
 
     def _refresh(self) -> None:
-        self._index.refresh(self.segment_digests(), self.segment)
+        self._index.refresh(self.segment_digests(), self._with_keys)
+
+    def _with_keys(self, digests: Sequence[str]) -> Iterable[Segment]:
+        """Return segments whose keys are about to be read."""
+        return self.segments(digests)
 
     def _locate(self, keys: Keys) -> tuple[Positions, Positions, Positions]:
         """Return where the keys are; an index that DuckDB finds damaged is made again, for nothing is lost with it."""
@@ -285,13 +312,20 @@ class Store(Catalog):
             raise StoreError(msg)
 
 
+def is_store(place: str | Path) -> bool:
+    """Tell whether there is a store at a path or URL."""
+    if not is_url(place):
+        return layout.is_store(place)
+    from genesem_embed.store.sharing.remote import RemoteSource
+
+    return RemoteSource(str(place)).size(STORE_FILE) is not None
+
+
 def _open_url(url: str, mode: Mode) -> Store:
     from genesem_embed.store.sharing.mirror import MirroredStore
+    from genesem_embed.store.sharing.outbox import WritableMirror
 
-    if mode != "r":
-        msg = f"{url} cannot be written to directly; build into a path, then: genesem-embed push {url}"
-        raise StoreError(msg)
-    return MirroredStore(url)
+    return MirroredStore(url) if mode == "r" else WritableMirror(url)
 
 
 def _is_unfinished(root: Path) -> bool:

@@ -7,7 +7,8 @@ the result.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any, NoReturn
@@ -30,6 +31,8 @@ _CRC_OF_CHECKED = 0x48674BC7
 _CRC_BYTES = 4
 
 Array = npt.NDArray[Any]
+ReadChunk = Callable[[int], bytes]
+"""Gives the bytes of a chunk, its checksum included, by its number."""
 
 
 def array_metadata(shape: tuple[int, int], dtype: np.dtype[Any], chunk_rows: int) -> dict[str, Any]:
@@ -100,6 +103,11 @@ def _crc(data: bytes | npt.NDArray[np.uint8]) -> bytes:
     return checksum.to_bytes(_CRC_BYTES, "little")
 
 
+def is_whole_chunk(data: bytes, size: int) -> bool:
+    """Tell whether `data` is a chunk of so many bytes that ends in its own checksum."""
+    return len(data) == size and google_crc32c.value(data) == _CRC_OF_CHECKED
+
+
 class StoredArray:
     """One array on disk, read by rows; nothing is read before it is asked for, and every chunk read is checked."""
 
@@ -130,15 +138,22 @@ class StoredArray:
         chunks, within = np.divmod(rows, self._chunk_rows)
         starts = np.flatnonzero(np.diff(chunks, prepend=-1))
         ends = np.append(starts[1:], len(rows))
-        with self._file(SHARD) as shard:
+        with self._reading(chunks[starts].tolist()) as read:
             for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-                chunk = self._chunk(shard.fileno(), int(chunks[start]))
+                chunk = self._chunk(int(chunks[start]), read)
                 out[positions[start:end]] = chunk[within[start:end]]
 
-    def _chunk(self, descriptor: int, number: int) -> Array:
+    @contextmanager
+    def _reading(self, chunks: Sequence[int]) -> Iterator[ReadChunk]:
+        """Give the way to the bytes of these chunks."""
         size = self._chunk_bytes(self._chunk_rows)
-        data = os.pread(descriptor, size, number * size)
-        if len(data) != size or google_crc32c.value(data) != _CRC_OF_CHECKED:
+        with self._file(SHARD) as shard:
+            yield lambda number: os.pread(shard.fileno(), size, number * size)
+
+    def _chunk(self, number: int, read: ReadChunk) -> Array:
+        size = self._chunk_bytes(self._chunk_rows)
+        data = read(number)
+        if not is_whole_chunk(data, size):
             self._refuse(SHARD, f"chunk {number} is damaged ({len(data)} of {size} bytes, or another crc32c)")
         values = np.frombuffer(memoryview(data)[:-_CRC_BYTES], self.dtype)
         return values.reshape(self._chunk_rows, self.shape[1])
@@ -176,9 +191,17 @@ class StoredArray:
     def _chunk_bytes(self, chunk_rows: int) -> int:
         return chunk_rows * self.shape[1] * self.dtype.itemsize + _CRC_BYTES
 
+    def _shard_bytes(self, chunk_rows: int) -> int:
+        """Return the bytes of a whole shard: its chunks, the index of 16 bytes each, and its checksum."""
+        n_chunks = -(-self.shape[0] // chunk_rows)
+        return n_chunks * (self._chunk_bytes(chunk_rows) + 16) + _CRC_BYTES
+
+    def _path(self, part: str) -> Path:
+        return self.folder / part
+
     def _file(self, name: str) -> FileIO:
         try:
-            return FileIO(self.folder / name)
+            return FileIO(self._path(name))
         except FileNotFoundError:
             self._refuse(name, "is missing")
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from genesem_embed.errors import IntegrityError
 from genesem_embed.store.files.arrays import METADATA, StoredArray, write_array
@@ -54,19 +55,28 @@ class Segment:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.digest = folder.name
-        self.manifest = self._read_manifest()
-        self._check_sizes()
-        self.texts_path = folder / TEXTS
-        shape = (self.manifest.rows, KEY_BYTES)
-        whole = (self.manifest.rows, self.manifest.dim)
-        self.vectors = StoredArray(folder / GROUP / "vectors", whole, np.dtype(self.manifest.dtype))
-        self.keys = StoredArray(folder / GROUP / "keys", shape, np.dtype(np.uint8))
-        self.row_sha = StoredArray(folder / GROUP / "row_sha", shape, np.dtype(np.uint8))
+        self.manifest = self._open()
+        self.keys = self._array("keys", KEY_BYTES, np.uint8)
+        self.row_sha = self._array("row_sha", KEY_BYTES, np.uint8)
+        self.vectors = self._array("vectors", self.manifest.dim, self.manifest.dtype)
+
+    @property
+    def texts_path(self) -> Path:
+        """Where the table of texts is."""
+        return self.folder / TEXTS
 
     def provenance(self) -> dict[str, Any]:
         """Return who made the segment, when and with what."""
         path = self.folder / PROVENANCE
         return unseal_json(_read_small(path), str(path))
+
+    def _open(self) -> Manifest:
+        manifest = self._read_manifest()
+        self._check_sizes(manifest)
+        return manifest
+
+    def _array(self, name: str, width: int, dtype: npt.DTypeLike) -> StoredArray:
+        return StoredArray(self.folder / GROUP / name, (self.manifest.rows, width), np.dtype(dtype))
 
     def _read_manifest(self) -> Manifest:
         path = self.folder / MANIFEST
@@ -76,8 +86,8 @@ class Segment:
             raise IntegrityError(msg)
         return parse_manifest(data, str(path))
 
-    def _check_sizes(self) -> None:
-        for name, (size, _) in self.manifest.files.items():
+    def _check_sizes(self, manifest: Manifest) -> None:
+        for name, (size, _) in manifest.files.items():
             path = self.folder / name
             found = path.stat().st_size if path.is_file() else None
             if found != size:

@@ -5,7 +5,7 @@ writers of the store never wait for it. Where the store is read-only it lives in
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ LOOKUP_ROWS = 250_000
 """Keys a join: it bounds the memory that a lookup of millions takes."""
 
 Positions = npt.NDArray[np.int64]
-OpenSegment = Callable[[str], Segment]
+OpenSegments = Callable[[Sequence[str]], Iterable[Segment]]
 
 _SCHEMA = f"""
 CREATE TABLE meta AS SELECT {INDEX_VERSION} AS version;
@@ -40,7 +40,7 @@ CREATE TABLE segments (id INTEGER, digest VARCHAR, space VARCHAR, n_rows BIGINT,
 CREATE TABLE rows (key BLOB, segment INTEGER, row INTEGER);
 """
 _NAME = "store"
-_LOCK = "SET enable_external_access = false; SET lock_configuration = true"
+_LOCK = "SET enable_external_access = false; SET python_enable_replacements = false; SET lock_configuration = true"
 
 
 class Index:
@@ -58,14 +58,14 @@ class Index:
         self._path: Path | None = None
         self._instance: duckdb.DuckDBPyConnection | None = None
 
-    def refresh(self, digests: Sequence[str], open_segment: OpenSegment) -> None:
+    def refresh(self, digests: Sequence[str], open_segments: OpenSegments) -> None:
         """Make the index hold exactly the segments `digests`."""
         wanted = set(digests)
         if self._path is not None and wanted == set(self.digests):
             return
         if any(self._open(place) and wanted == set(self.digests) for place in self.places):
             return
-        self._rebuild(wanted, open_segment)
+        self._rebuild(wanted, open_segments)
 
     def locate(self, keys: Keys) -> tuple[Positions, Positions, Positions]:
         """Return the matches of `keys` in their order: number of the key, segment and row; a key may match twice."""
@@ -166,13 +166,13 @@ class Index:
             self._duckdb().execute("ROLLBACK")
         self._duckdb().execute("DETACH DATABASE IF EXISTS building")
 
-    def _rebuild(self, digests: set[str], open_segment: OpenSegment) -> None:
+    def _rebuild(self, digests: set[str], open_segments: OpenSegments) -> None:
         """Build the index beside the old one and swap it in; in the cache folder where the store takes no writes."""
         for place in self.places:
             try:
                 with staging(place.parent) as folder:
                     self._abandon()
-                    _build(self._duckdb(), folder / INDEX, place, digests, open_segment)
+                    _build(self._duckdb(), folder / INDEX, place, digests, open_segments)
                     # Opened before it is moved: afterwards another process may have put its own in this place.
                     opened = self._open(folder / INDEX)
                     (folder / INDEX).replace(place)
@@ -188,7 +188,7 @@ class Index:
 
 
 def _build(
-    instance: "duckdb.DuckDBPyConnection", path: Path, old: Path, digests: set[str], open_segment: OpenSegment
+    instance: "duckdb.DuckDBPyConnection", path: Path, old: Path, digests: set[str], open_segments: OpenSegments
 ) -> None:
     """Write the index of the segments `digests` to `path`, adding to a copy of `old` where segments were only added."""
     known = _attach_copy(instance, old, path)
@@ -199,8 +199,8 @@ def _build(
         instance.execute(f"USE building; {_SCHEMA}; USE memory")
         known = []
     instance.execute("BEGIN")
-    for number, digest in enumerate(sorted(digests - set(known)), start=len(known)):
-        _insert(instance, number, open_segment(digest))
+    for number, segment in enumerate(open_segments(sorted(digests - set(known))), start=len(known)):
+        _insert(instance, number, segment)
     instance.execute("COMMIT; CHECKPOINT building; DETACH DATABASE building")
 
 

@@ -14,7 +14,7 @@ def describe(store: "Store") -> dict[str, Any]:
     vectors: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     segments: Counter[str] = Counter()
-    for facts in (store.segment(digest).manifest for digest in store.segment_digests()):
+    for facts in (segment.manifest for segment in store.segments()):
         segments[facts.space] += 1
         vectors[facts.space] += facts.rows
         sizes[facts.space] += facts.size
@@ -56,7 +56,7 @@ def describe(store: "Store") -> dict[str, Any]:
 
 def rows(store: "Store") -> list[dict[str, Any]]:
     """Return one row per space, collection and segment: its kind, name, number of rows and bytes."""
-    segments = [store.segment(digest) for digest in store.segment_digests()]
+    segments = store.segments()
     listed = [
         {
             "kind": "space",

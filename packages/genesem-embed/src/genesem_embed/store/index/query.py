@@ -1,5 +1,6 @@
 """SQL over a store: read-only views, and no way to any other file."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ VIEWS = {
 }
 """``segments`` is a table of the index itself: id, digest, space, n_rows, dim, dtype, bytes."""
 
+_NAMES_TEXTS = re.compile("texts|query", re.IGNORECASE)
+"""The view is named, or a name may be put together by `query_table`; only then the tables of texts are opened."""
+
 
 def run(store: "Store", connection: "duckdb.DuckDBPyConnection", sql: str) -> "pa.Table":
     """Return the answer to one SELECT.
@@ -34,17 +38,20 @@ def run(store: "Store", connection: "duckdb.DuckDBPyConnection", sql: str) -> "p
     """
     import duckdb
 
-    texts = [store.segment(digest).texts_path for digest in store.segment_digests()]
+    paths: list[Path] = []
     try:
         statements = duckdb.extract_statements(sql)
         if [statement.type for statement in statements] != [duckdb.StatementType.SELECT]:
             kinds = ", ".join(str(statement.type).rpartition(".")[2] for statement in statements) or "nothing"
             msg = f"query takes one SELECT; found {kinds}"
             raise InputError(msg)
-        _register(store, connection, texts)
+        _register(store, connection)
+        if _NAMES_TEXTS.search(sql):
+            paths = [segment.texts_path for segment in store.segments()]
+            _register_texts(connection, paths)
         return connection.sql(sql).to_arrow_table()
     except duckdb.Error as error:
-        if gone := [path for path in texts if not path.exists()]:
+        if gone := [path for path in paths if not path.exists()]:
             msg = f"{gone[0]} went while a query ran"
             raise IntegrityError(msg) from None
         first = str(error).strip().splitlines()[0]
@@ -52,12 +59,16 @@ def run(store: "Store", connection: "duckdb.DuckDBPyConnection", sql: str) -> "p
         raise InputError(msg) from None
 
 
-def _register(store: "Store", connection: "duckdb.DuckDBPyConnection", texts: list[Path]) -> None:
+def _register_texts(connection: "duckdb.DuckDBPyConnection", paths: list[Path]) -> None:
     import pyarrow.dataset as ds
 
-    names = [str(path) for path in texts]
-    table = ds.dataset(names, schema=texts_schema(), format="parquet") if texts else texts_schema().empty_table()
-    connection.register("texts_", table)
+    names = [str(path) for path in paths]
+    if names:
+        connection.register("texts_", ds.dataset(names, schema=texts_schema(), format="parquet"))
+
+
+def _register(store: "Store", connection: "duckdb.DuckDBPyConnection") -> None:
+    connection.register("texts_", texts_schema().empty_table())
     connection.register("spaces_", _spaces(store))
     connection.register("collections_", _collections(store))
     for name, select in VIEWS.items():

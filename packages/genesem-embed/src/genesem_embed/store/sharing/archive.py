@@ -62,7 +62,7 @@ def import_archive(
     on_segment: OnSegment = lambda done, total, n_bytes: None,
 ) -> Moved:
     """Return what was taken from the archive at `path`, every segment checked in full before it is published."""
-    with staging(store.root) as folder:
+    with staging(store.in_place()) as folder:
         unpack(path, folder / "archive")
         return pull(store, FolderSource(folder / "archive", consume=True), filters, on_segment)
 

@@ -46,8 +46,14 @@ class Offer:
     """Name and bytes of the refs that may be copied along."""
 
 
-def read_offer(source: Source, filters: Filters) -> Offer:
-    """Return what `source` lists: by the ref that was asked for, or all of it where the source can be listed."""
+def read_offer(source: Source, filters: Filters, *, with_refs: bool = True) -> Offer:
+    """Return what `source` lists: by the ref that was asked for, or all of it where the source can be listed.
+
+    Parameters
+    ----------
+    with_refs
+        False leaves the refs, which may be long lists, where they are.
+    """
     try:
         check_version(source.read(STORE_FILE, MAX_JSON_BYTES), f"{source.place}/{STORE_FILE}")
     except FileNotFoundError:
@@ -63,7 +69,7 @@ def read_offer(source: Source, filters: Filters) -> Offer:
     ]
     names = {
         SPACES: [name.removesuffix(".json") for name in source.names(SPACES)],
-        SEGMENTS: source.names(SEGMENTS),
+        SEGMENTS: source.segments(),
         COLLECTIONS: collections,
     }
     for folder, found in names.items():
@@ -71,7 +77,7 @@ def read_offer(source: Source, filters: Filters) -> Offer:
         for stranger in (name for name in found if not check(name)):
             msg = f"{source.place}/{folder} holds {stranger!r}, which does not belong into a store; nothing was taken"
             raise IntegrityError(msg)
-    refs = [name.removesuffix(".json") for name in source.names(REFS)]
+    refs = [name.removesuffix(".json") for name in source.names(REFS)] if with_refs else []
     return Offer(
         spaces=tuple(names[SPACES]),
         segments=tuple(names[SEGMENTS]),

@@ -27,6 +27,7 @@ def publish(
         File of an unencrypted Ed25519 private key to sign the ref with.
     """
     check_name(name, "ref")
+    store.in_place()
     write = signer(sign) if sign else None
     chosen = choose_own(store, Filters(collection=collection, space=space))
     ref = Ref(name=name, spaces=chosen.spaces, segments=chosen.segments, collections=chosen.collections)

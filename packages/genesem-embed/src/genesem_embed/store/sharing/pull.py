@@ -59,7 +59,7 @@ def pull(
         The connection failed for good; run again to go on.
     """
     filters = filters or Filters()
-    with staging(store.root) as scratch:
+    with staging(store.in_place()) as scratch:
         chosen = choose(source, read_offer(source, filters), filters, scratch)
     _check_refs(source, chosen, filters)
     n_spaces = sum(pull_space(store, source, space_id) for space_id in chosen.spaces)
@@ -84,7 +84,7 @@ def pull(
 def merge(store: "Store", places: Sequence[str | Path]) -> tuple[list[Moved], list[Conflict]]:
     """Return what was moved from each place into `store`, and the keys that are now stored with different vectors."""
     moved = [pull(store, open_source(place)) for place in places]
-    return moved, find_conflicts([store.segment(digest) for digest in store.segment_digests()])
+    return moved, find_conflicts(store.segments())
 
 
 def pull_space(store: "Store", source: Source, space_id: str) -> bool:

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 from genesem_embed.errors import IntegrityError
 from genesem_embed.store.files.canonical import MAX_JSON_BYTES
 from genesem_embed.store.files.disk import staging
-from genesem_embed.store.files.layout import COLLECTIONS, REFS, SEGMENTS, SPACES, STORE_FILE, check_version
+from genesem_embed.store.files.layout import COLLECTIONS, REFS, SEGMENTS, SPACES, STORE_FILE, check_version, store_json
 from genesem_embed.store.files.manifest import FILES, MANIFEST, PROVENANCE
+from genesem_embed.store.sharing.address import is_url, local_path
 from genesem_embed.store.sharing.choice import Filters, Offer, choose, read_offer
 from genesem_embed.store.sharing.pull import Moved, OnSegment, pull
-from genesem_embed.store.sharing.remote import RemoteSource, is_url, local_path
+from genesem_embed.store.sharing.remote import RemoteSource
 from genesem_embed.store.sharing.source import FolderSource
 
 if TYPE_CHECKING:
     from genesem_embed.store.store import Store
+
+
+FEW = 20
+"""So many segments and collections are looked for one by one."""
 
 
 def push(
@@ -28,15 +33,16 @@ def push(
     from genesem_embed.store.store import Store
 
     filters = filters or Filters()
+    store.in_place()
     if not is_url(place):
         with Store.open(local_path(place), mode="a") as target:
             return pull(target, FolderSource(store.root), filters, on_segment)
-    return _upload(store, RemoteSource(str(place)), choose_own(store, filters), on_segment)
+    return upload(store, RemoteSource(str(place)), choose_own(store, filters), on_segment)
 
 
 def choose_own(store: "Store", filters: Filters) -> Offer:
     """Return the part of our own store that the filters ask for; opening its segments checks that they are whole."""
-    source = FolderSource(store.root)
+    source = FolderSource(store.in_place())
     with staging(store.root) as scratch:
         chosen = choose(source, read_offer(source, filters), filters, scratch)
     for digest in chosen.segments:
@@ -56,8 +62,14 @@ def files_of(chosen: Offer) -> Iterator[str]:
     yield from (f"{REFS}/{name}.json" for name, _ in chosen.refs)
 
 
-def _upload(store: "Store", target: RemoteSource, chosen: Offer, on_segment: OnSegment) -> Moved:
-    present = target.sizes("") if target.can_list else {}
+def upload(
+    store: "Store",
+    target: RemoteSource,
+    chosen: Offer,
+    on_segment: OnSegment = lambda done, total, n_bytes: None,
+) -> Moved:
+    """Return what was uploaded of a choice; what is over there already, as long as here, does not move again."""
+    present = _present(target, chosen)
     if STORE_FILE in present:
         check_version(target.read(STORE_FILE, MAX_JSON_BYTES), f"{target.place}/{STORE_FILE}")
     whole = {digest for digest in chosen.segments if f"{SEGMENTS}/{digest}/{MANIFEST}" in present}
@@ -82,6 +94,18 @@ def _upload(store: "Store", target: RemoteSource, chosen: Offer, on_segment: OnS
         n_bytes=n_bytes,
         refs=tuple(name for name, _ in chosen.refs),
     )
+
+
+def _present(target: RemoteSource, chosen: Offer) -> dict[str, int]:
+    """Return the sizes of the files of a choice over there; for a short one the store is not listed whole."""
+    if not target.can_list:
+        return {}
+    if len(chosen.segments) + len(chosen.collections) > FEW:
+        return target.sizes("")
+    folders = {SPACES, *(f"{SEGMENTS}/{digest}" for digest in chosen.segments)}
+    folders |= {f"{COLLECTIONS}/{path.partition('/')[0]}" for path in chosen.collections}
+    found = {name: size for folder in sorted(folders) for name, size in target.sizes(folder).items()}
+    return found | ({STORE_FILE: len(store_json())} if target.size(STORE_FILE) else {})
 
 
 def _size(path: Path) -> int:

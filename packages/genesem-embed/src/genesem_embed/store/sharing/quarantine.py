@@ -17,6 +17,7 @@ from genesem_embed.store.space import Space
 from genesem_embed.store.trust.segment_check import broken_promises, changed_files, stranger_files
 
 PULLED = "pull"
+LOCK = ".lock"
 MAX_PROVENANCE_BYTES = 1_000_000
 
 
@@ -30,7 +31,7 @@ def quarantine(root: Path, digest: str) -> Iterator[Path]:
     shared = root / TMP / PULLED / digest
     with telling(root):
         shared.parent.mkdir(parents=True, exist_ok=True)
-        with shared.with_suffix(".lock").open("wb") as lock:
+        with shared.with_suffix(LOCK).open("wb") as lock:
             if _locked(lock.fileno()):
                 shared.mkdir(exist_ok=True)
                 with _emptied_if_refused(shared):

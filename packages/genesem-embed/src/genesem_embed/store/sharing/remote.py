@@ -2,44 +2,26 @@
 
 obstore rather than fsspec: one wheel without dependencies serves all of these, retries by itself, streams ranges and is
 typed, where fsspec needs s3fs, gcsfs and aiohttp, each with caches of its own. Hugging Face datasets are read through
-their plain HTTPS addresses. Credentials come from the standard environment variables of each service alone.
+their plain HTTPS addresses.
 """
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from genesem_embed.errors import DownloadError, GenesemError, IntegrityError, MissingExtraError, StoreError
+from genesem_embed.errors import DownloadError, GenesemError, IntegrityError, StoreError
 from genesem_embed.store.files.disk import telling
-
-if TYPE_CHECKING:
-    from obstore.store import ClientConfig, ObjectStore
+from genesem_embed.store.files.layout import SEGMENTS
+from genesem_embed.store.files.manifest import MANIFEST
+from genesem_embed.store.sharing.address import connect, first_line, is_read_only
 
 T = TypeVar("T")
 
 ATTEMPTS = 6
 FIRST_WAIT_S = 0.2
-_SCHEMES = ("s3://", "gs://", "az://", "http://", "https://", "hf://")
-_READ_ONLY = ("http://", "https://", "hf://")
-_HF = "https://huggingface.co/datasets"
-
-
-def is_url(place: str | Path) -> bool:
-    """Tell whether `place` is a URL of a remote store."""
-    return isinstance(place, str) and place.startswith(_SCHEMES)
-
-
-def local_path(place: str | Path) -> Path:
-    """Return a path on this machine; a URL of an unknown kind is refused rather than taken for a folder."""
-    text = str(place)
-    if text.startswith("file://"):
-        return Path(text.removeprefix("file://"))
-    if isinstance(place, str) and "://" in text:
-        msg = f"{text} is of no kind known here; expected a path or one of {' '.join(_SCHEMES)}"
-        raise StoreError(msg)
-    return Path(place)
+CLOSE_BYTES = 2**17
+"""Parts that lie closer together are asked for at once."""
 
 
 class RemoteSource:
@@ -47,8 +29,8 @@ class RemoteSource:
 
     def __init__(self, url: str) -> None:
         self.place = url.rstrip("/")
-        self.can_list = not url.startswith(_READ_ONLY)
-        self._objects = _connect(self.place)
+        self.can_list = not is_read_only(url)
+        self._objects = connect(self.place)
 
     def read(self, name: str, limit: int) -> bytes:
         """Return a small file."""
@@ -79,6 +61,42 @@ class RemoteSource:
         if size == 0:
             target.touch()
         self._insist(name, once)
+
+    def size(self, name: str) -> int | None:
+        """Return the size of a file; None if there is none."""
+
+        def once() -> int:
+            import obstore
+
+            return int(obstore.head(self._objects, name)["size"])
+
+        try:
+            return self._insist(name, once)
+        except FileNotFoundError:
+            return None
+
+    def ranges(self, name: str, starts: Sequence[int], length: int) -> list[bytes] | None:
+        """Return parts of a file, each `length` bytes from its start; None where the service knows no ranges."""
+        from obstore.exceptions import NotSupportedError
+
+        def once() -> list[bytes] | None:
+            import obstore
+
+            try:
+                found = obstore.get_ranges(
+                    self._objects, name, starts=starts, lengths=[length] * len(starts), coalesce=CLOSE_BYTES
+                )
+            except NotSupportedError:
+                return None
+            return [bytes(part) for part in found]
+
+        return self._insist(name, once)
+
+    def segments(self) -> list[str]:
+        """Return the names of the segments that are whole: those whose manifest, which comes last, is there."""
+        tail = f"/{MANIFEST}"
+        names = [name for name in self.sizes(SEGMENTS) if name.endswith(tail)]
+        return sorted(name.removeprefix(f"{SEGMENTS}/").removesuffix(tail) for name in names)
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder."""
@@ -151,46 +169,8 @@ class RemoteSource:
                 raise
             except (BaseError, OSError) as error:
                 if attempt == ATTEMPTS or isinstance(error, final):
-                    told = f"{_first_line(error)}; run again to go on"
+                    told = f"{first_line(error)}; run again to go on"
                     msg = f"{self.place}/{name} could not be moved after {attempt} tries: {told}"
                     raise DownloadError(msg) from None
                 time.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
         raise AssertionError
-
-
-def _connect(url: str) -> "ObjectStore":
-    try:
-        from obstore.exceptions import BaseError
-        from obstore.store import from_url
-    except ImportError as error:
-        msg = f'{url} needs obstore, which is not installed; run: pip install "genesem-embed[share]"'
-        raise MissingExtraError(msg) from error
-    options: ClientConfig = {"allow_http": True, "timeout": "120s", "connect_timeout": "10s"}
-    if url.startswith("hf://"):
-        url, options = _hugging_face(url), {**options, **_token()}
-    try:
-        store: ObjectStore = from_url(url, client_options=options, retry_config={"max_retries": 4})
-    except (BaseError, ValueError) as error:
-        msg = f"{url} cannot be opened: {_first_line(error)}"
-        raise StoreError(msg) from None
-    return store
-
-
-def _hugging_face(url: str) -> str:
-    """Return the web address of ``hf://datasets/OWNER/NAME[@REVISION][/FOLDER]``."""
-    parts = url.removeprefix("hf://").removeprefix("datasets/").split("/")
-    if len(parts) < 2 or not all(parts):
-        msg = f"{url} names no dataset; expected hf://datasets/OWNER/NAME[@REVISION][/FOLDER]"
-        raise StoreError(msg)
-    name, _, revision = parts[1].partition("@")
-    return "/".join([_HF, parts[0], name, "resolve", revision or "main", *parts[2:]])
-
-
-def _token() -> "ClientConfig":
-    """Return the header of the Hugging Face token where the environment holds one."""
-    token = os.environ.get("HF_TOKEN")
-    return {"default_headers": {"Authorization": f"Bearer {token}"}} if token else {}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from genesem_embed.errors import IntegrityError, NotAStoreError
+from genesem_embed.store.files.layout import SEGMENTS
 
 
 class Source(Protocol):
@@ -28,6 +29,10 @@ class Source(Protocol):
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder, sorted; none if there is no such folder."""
+        ...
+
+    def segments(self) -> list[str]:
+        """Return the names of the segments that are there, sorted; those that are still on their way do not count."""
         ...
 
 
@@ -88,6 +93,10 @@ class FolderSource:
         except FileNotFoundError:
             return []
 
+    def segments(self) -> list[str]:
+        """Return the names of the segments."""
+        return self.names(SEGMENTS)
+
     def _plain(self, name: str) -> Path:
         path = self._checked(name)
         if not stat.S_ISREG(path.lstat().st_mode):
@@ -107,6 +116,7 @@ class FolderSource:
 
 def open_source(place: str | Path) -> Source:
     """Return the source at a path or URL."""
-    from genesem_embed.store.sharing.remote import RemoteSource, is_url, local_path
+    from genesem_embed.store.sharing.address import is_url, local_path
+    from genesem_embed.store.sharing.remote import RemoteSource
 
     return RemoteSource(str(place)) if is_url(place) else FolderSource(local_path(place))

@@ -48,7 +48,7 @@ def audit(store: "Store", encode: Encode, sample: int = 32, seed: int = 0) -> li
     rng = np.random.default_rng(seed)
     found = []
     for space in store.spaces().values():
-        segments = [store.segment(digest) for digest in store.segment_digests()]
+        segments = store.segments()
         texts = _sample(rng, [segment for segment in segments if segment.manifest.space == space.id], sample)
         found.append(_compare(store, space, texts, encode(space, texts) if texts else None))
     return found

@@ -25,9 +25,11 @@ from genesem_embed.store.files.layout import (
 from genesem_embed.store.files.manifest import MANIFEST
 from genesem_embed.store.files.segment import Segment
 from genesem_embed.store.keys import Keys, as_bytes32
+from genesem_embed.store.sharing.quarantine import LOCK
 from genesem_embed.store.sharing.refs import parse_ref
 from genesem_embed.store.trust import segment_check
 from genesem_embed.store.trust.conflicts import Conflict, find_conflicts
+from genesem_embed.store.trust.orphans import leftovers, unreached, unused_spaces
 
 if TYPE_CHECKING:
     from genesem_embed.store.store import Store
@@ -53,6 +55,8 @@ class Report:
     problems: tuple[Problem, ...]
     conflicts: tuple[Conflict, ...]
     """Keys that are stored with different vectors; not a fault, the lowest row hash is read."""
+    notes: tuple[Problem, ...] = ()
+    """What is sound and nothing needs, so that `gc` would remove it once it is old; not a fault."""
 
     @property
     def ok(self) -> bool:
@@ -76,6 +80,7 @@ def verify(store: "Store", *, quick: bool) -> Report:
     problems += [*_collections(store, sound, quick=quick), *_refs(store)]
     if not quick and not problems:
         problems += _index(store, sound)
+    notes = [] if problems else list(_orphans(store, quick=quick))
     return Report(
         quick=quick,
         n_segments=len(sound),
@@ -84,6 +89,7 @@ def verify(store: "Store", *, quick: bool) -> Report:
         n_bytes=sum(segment.manifest.size for segment in sound),
         problems=tuple(problems),
         conflicts=() if quick else tuple(find_conflicts(sound)),
+        notes=tuple(notes),
     )
 
 
@@ -143,8 +149,20 @@ def _collections(store: "Store", segments: list[Segment], *, quick: bool) -> Ite
         except (GenesemError, OSError) as error:
             yield Problem(place=place, what=str(error))
             continue
-        if not quick and (absent := _count_absent(keys, stored)):
+        if not quick and (absent := count_absent(keys, stored)):
             yield Problem(place=place, what=f"{absent} of its {info.n} keys have no vector in a sound segment")
+
+
+def _orphans(store: "Store", *, quick: bool) -> Iterator[Problem]:
+    """Yield what nothing needs; which segments these are takes all keys, so quick leaves them out."""
+    for digest in [] if quick else unreached(store):
+        yield Problem(place=f"{SEGMENTS}/{digest}", what="no collection and no ref needs it")
+    for path in (path for path in leftovers(store.root) if path.suffix != LOCK):
+        table = path.suffix == ".parquet"
+        what = "a table whose collection was never published" if table else "left by a crash, or being written now"
+        yield Problem(place=path.relative_to(store.root).as_posix(), what=what)
+    for space_id in unused_spaces(store):
+        yield Problem(place=f"{SPACES}/{space_id}.json", what="no segment and no collection belongs to it")
 
 
 def _refs(store: "Store") -> Iterator[Problem]:
@@ -166,7 +184,8 @@ def _refs(store: "Store") -> Iterator[Problem]:
                 yield Problem(place=place, what=f"lists {len(absent)} {what} that are missing, {absent[0]} first")
 
 
-def _count_absent(keys: Keys, stored: np.ndarray[Any, Any]) -> int:
+def count_absent(keys: Keys, stored: np.ndarray[Any, Any]) -> int:
+    """Return how many of `keys` are not among the sorted `stored`."""
     wanted = as_bytes32(keys)
     at = np.searchsorted(stored, wanted)
     found = at < len(stored)

@@ -35,6 +35,7 @@ class Compacted:
 
 def compact(store: "Store", target_rows: int = TARGET_ROWS) -> Compacted:
     """Return what was joined: per space, segments of under half of `target_rows` into ones of up to so many rows."""
+    store.in_place()
     groups = list(_groups(store, target_rows))
     made = [store.publish_rows(group[0].manifest.space, _join(group), _provenance(group)) for group in groups]
     return Compacted(
@@ -48,7 +49,7 @@ def compact(store: "Store", target_rows: int = TARGET_ROWS) -> Compacted:
 def _groups(store: "Store", target_rows: int) -> Iterator[list[Segment]]:
     """Yield the segments to join: two or more of one space, none of which others replace already."""
     open_groups: dict[str, list[Segment]] = {}
-    for segment in holders([store.segment(digest) for digest in store.segment_digests()]):
+    for segment in holders(store.segments()):
         facts = segment.manifest
         limit = max(2, min(target_rows, TARGET_BYTES // (facts.dim * np.dtype(facts.dtype).itemsize)))
         if facts.rows > limit // 2:

@@ -43,6 +43,6 @@ def _sides(first: AbstractSet[str], second: AbstractSet[str]) -> dict[str, list[
 
 def _keys_by_space(store: "Store") -> dict[str, np.ndarray[Any, Any]]:
     parts: dict[str, list[np.ndarray[Any, Any]]] = {}
-    for segment in (store.segment(digest) for digest in store.segment_digests()):
+    for segment in store.segments():
         parts.setdefault(segment.manifest.space, []).append(as_bytes32(segment.keys.read()))
     return {space: np.unique(np.concatenate(columns)) for space, columns in parts.items()}

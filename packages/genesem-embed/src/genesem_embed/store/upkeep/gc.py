@@ -4,19 +4,13 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from genesem_embed.store.files.disk import fsync_path, telling
-from genesem_embed.store.files.layout import COLLECTIONS, REFS, SEGMENTS, TMP
-from genesem_embed.store.index.live import holders
-from genesem_embed.store.keys import as_bytes32
-from genesem_embed.store.sharing.quarantine import PULLED
-from genesem_embed.store.sharing.refs import parse_ref
+from genesem_embed.store.files.layout import SEGMENTS, TMP
+from genesem_embed.store.trust.orphans import leftovers, unreached
 
 if TYPE_CHECKING:
     from genesem_embed.store.store import Store
@@ -47,44 +41,22 @@ def collect_garbage(store: "Store", *, dry_run: bool = True, older_than_s: float
     older_than_s
         What is younger is kept: a builder may be about to publish the collection that reaches it.
     """
+    store.in_place()
     before = time.time() - older_than_s
     segments = [store.root / SEGMENTS / digest for digest in unreached(store)]
     old = [path for path in segments if _age_of(path) <= before]
-    leftovers = [path for path in _leftovers(store.root) if _age_of(path) <= before]
-    n_bytes = sum(_size(path) for path in (*old, *leftovers))
+    left = [path for path in leftovers(store.root) if _age_of(path) <= before]
+    n_bytes = sum(_size(path) for path in (*old, *left))
     if not dry_run:
         with telling(store.root):
-            for path in (*old, *leftovers):
+            for path in (*old, *left):
                 _remove(store.root, path)
     return Garbage(
         dry_run=dry_run,
         segments=tuple(path.name for path in old),
-        leftovers=tuple(path.relative_to(store.root).as_posix() for path in leftovers),
+        leftovers=tuple(path.relative_to(store.root).as_posix() for path in left),
         n_bytes=n_bytes,
     )
-
-
-def unreached(store: "Store") -> list[str]:
-    """Return the segments from which no reader of a collection or ref takes a vector."""
-    named = {digest for path in (store.root / REFS).glob("*.json") for digest in _listed(path)}
-    keys = [as_bytes32(store.keys(info)) for info in store.collections()]
-    wanted = np.unique(np.concatenate([np.empty(0, "V32"), *keys]))
-    segments = [store.segment(digest) for digest in store.segment_digests()]
-    needed = {segment.digest for segment in holders(segments, wanted)} | named
-    return [segment.digest for segment in segments if segment.digest not in needed]
-
-
-def _listed(path: Path) -> tuple[str, ...]:
-    return parse_ref(path.read_bytes(), path.stem, str(path)).segments
-
-
-def _leftovers(root: Path) -> Iterator[Path]:
-    """Yield what lies under ``tmp/`` and collections' tables whose JSON never came."""
-    for path in sorted((root / TMP).glob("*")):
-        yield from sorted(path.iterdir()) if path.name == PULLED else [path]
-    for path in sorted((root / COLLECTIONS).glob("*/*.parquet")):
-        if not path.with_suffix(".json").exists():
-            yield path
 
 
 def _remove(root: Path, path: Path) -> None:
