@@ -102,6 +102,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def results(session: nox.Session) -> None:
+    """Remake the table of docs/results.md; arguments: the folder of the slides, --out, --slides, --methods, --jobs."""
+    install(session, *BOTH)
+    session.run("python", "tests/bench/results_table.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """Run the tests that need a CUDA device, or say why not."""
     if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
