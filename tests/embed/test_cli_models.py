@@ -52,3 +52,18 @@ def test_a_server_needs_an_address(call, tmp_path):
     done = call("build", "--dataset", "demo", "--store", tmp_path / "s", "--engine", "openai")
     assert done.exit_code == 1
     assert isinstance(done.exception, InputError) or "--endpoint" in done.output
+
+
+def test_a_build_tells_how_it_computed_and_every_text_that_failed(call, tiny_models, tmp_path):
+    model = tiny_models.tiny_qwen3(tmp_path / "tiny")
+    options = ("--model", model, "--device", "cpu", "--top-genes", 3, "--store", tmp_path / "s", "--dataset", "demo")
+    built = call("build", *options, "--limit", 3)
+    assert built.exit_code == 0, built.output
+    assert "encoded on cpu (1 threads), attention packed, sdpa, products by " in built.stdout
+    assert "2048 tokens a batch" in built.stdout
+    failed = call("build", *options, "--limit", 6, "--max-tokens", 60)
+    assert failed.exit_code == 1
+    told = [line for line in failed.stderr.splitlines() if line.startswith("failed: spot ")]
+    assert len(told) == 6
+    assert "more than the 60 of this space" in told[-1]
+    assert "error: 6 texts could not be encoded" in failed.stderr

@@ -1,6 +1,10 @@
 """`genesem-embed build`: from a slide to stored vectors."""
 
 import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,8 +15,10 @@ from genesem_embed.cli.console import JsonFlag, StoreOption, say
 from genesem_embed.cli.progress import EncodingProgress
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from genesem_embed.build import BuildReport
-    from genesem_embed.encoders.protocol import Described
+    from genesem_embed.encoders.protocol import Described, Encoder
     from genesem_embed.texts import TokenBudget
 
 _EXAMPLE = "Example: `genesem-embed build --dataset slide.h5ad --store vectors --model minilm --top-genes 20`"
@@ -89,6 +95,15 @@ def build(
             "scaling=p99, split_key=donor, status_key=stage, folds=4, occlude=CD3, sample=500 ...",
         ),
     ] = None,
+    variants: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant",
+            metavar="'NAME=VALUE ...'",
+            help="Build once for each of these changes to --cells, repeatable; the model is loaded once: "
+            "--variant k=0 --variant 'k=3 negatives=paper-like'.",
+        ),
+    ] = None,
     counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
     gene_symbols: Annotated[
         str | None, typer.Option(help="Column of var that holds gene symbols, where the index holds Ensembl ids.")
@@ -122,6 +137,10 @@ def build(
         str | None, typer.Option(help="Server for --engine openai (http://host:8000/v1), cluster for --engine ray.")
     ] = None,
     actors: Annotated[int | None, typer.Option(min=1, help="Ray actors, each with a model. [default: by GPUs]")] = None,
+    writers: Annotated[
+        engines.Writers,
+        typer.Option(help="Who publishes a Ray build's segments; auto: the actors where all of them see the store."),
+    ] = engines.Writers.auto,
     limit: Annotated[
         int | None, typer.Option(min=1, help="Encode at most so many texts, then stop; the next build goes on.")
     ] = None,
@@ -162,20 +181,33 @@ def build(
         cells=parse_cell_options(cells or ()),
         budget=_budget(described),
     )
+    # one, or one a fold where texts depend on the training cells, for each variant
+    parts = [
+        part
+        for words in variants or [""]
+        for part in expand_options(
+            slide, recipe, replace(options, cells=parse_cell_options(words.split(), options.cells))
+        )
+    ]
+
+    @cache
+    def encoder() -> "Encoder":
+        return engines.load(described, engine, batch_tokens, endpoint, actors, writers)
+
     reports = []
-    for part in expand_options(slide, recipe, options):  # one, or one a fold where scaling is fitted on training cells
+    for part in parts:
         if dry_run:
             existing = Store.open(place) if is_store(place) else None
             reports.append(steps.dry_run(steps.plan(slide, recipe, part, described, existing), described))
             continue
-        with Store.open(place, mode="a") as opened, EncodingProgress() as progress:
+        with Store.open(place, mode="a") as opened, EncodingProgress() as progress, _every_failure_told():
             report = steps.build(
                 slide,
                 recipe,
                 part,
                 described,
                 opened,
-                load_encoder=lambda found: engines.load(found, engine, batch_tokens, endpoint, actors),
+                load_encoder=lambda model: encoder(),
                 limit=limit,
                 on_start=progress.start,
                 on_batch=progress.advance,
@@ -184,6 +216,19 @@ def build(
     results = [report.to_json() for report in reports]
     lines = [line for report in reports for line in (_planned(report) if dry_run else _built(report, place))]
     say(results[0] if len(results) == 1 else {"parts": results}, lines, as_json=as_json)
+
+
+@contextmanager
+def _every_failure_told() -> Iterator[None]:
+    """Print a line for each text that failed; the error itself names the first few."""
+    from genesem_embed.errors import TextsFailedError
+
+    try:
+        yield
+    except TextsFailedError as error:
+        for failed in error.failed:
+            typer.echo(f"failed: {failed}", err=True)
+        raise
 
 
 def _budget(model: "Described") -> "TokenBudget":
@@ -210,10 +255,29 @@ def _built(report: "BuildReport", place: str) -> list[str]:
         told += f", {report.n_encoded} encoded in {report.seconds:.1f} s"
     else:
         told += ", nothing to encode (no language model was loaded)"
-    head = [told, *_warned(report)]
+    head = [told, *_how(report.encoder), *_warned(report)]
     if report.collection is None:
         return [*head, f"{report.n_left} texts left: run again without --limit to finish the collection"]
     return [*head, f"collection {report.collection} @ {str(report.digest)[:12]} in {place}, space {report.space[:12]}"]
+
+
+def _how(encoder: "Mapping[str, object]") -> list[str]:
+    """Return how the vectors were computed, as far as the encoder tells."""
+    names = {
+        "attention": "attention {}",
+        "products": "products by {}",
+        "batch_tokens": "{} tokens a batch",
+        "writers": "segments written by the {}",
+        "actors_lost": "{} actors lost",
+    }
+    told = [words.format(encoder[name]) for name, words in names.items() if name in encoder]
+    lines = ["encoded on " + ", ".join([str(encoder["device"]), *told])] if encoder else []
+    if encoder.get("memory_ran_out"):
+        lines.append(
+            f"note: memory ran out; later runs begin with {encoder['batch_tokens']} tokens a batch "
+            "(--batch-tokens sets another number)"
+        )
+    return lines
 
 
 def _warned(report: "BuildReport") -> list[str]:
