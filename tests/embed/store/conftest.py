@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genesem_embed.encoders.protocol import EncodedBatch
 from genesem_embed.store import Space, Store, text_keys
 
 SPACE = Space(
@@ -136,6 +137,30 @@ def s3(s3_server, monkeypatch):
     request = urllib.request.Request(f"{s3_server}/{bucket}", method="PUT")
     urllib.request.urlopen(request).close()
     return f"s3://{bucket}"
+
+
+class FakeEncoder:
+    """Draws vectors from the texts, four a batch; stops like Ctrl-C after some."""
+
+    device = "test"
+
+    def __init__(self, space, stop_after=None):
+        self.space, self.stop_after, self.seen = space, stop_after, []
+
+    def encode(self, texts):
+        for start in range(0, len(texts), 4):
+            if self.stop_after is not None and len(self.seen) >= self.stop_after:
+                raise KeyboardInterrupt
+            some = texts[start : start + 4]
+            self.seen += some
+            vectors = [np.random.default_rng(list(text.encode())).normal(size=self.space.dim) for text in some]
+            rows = np.arange(start, start + len(some))
+            yield EncodedBatch(rows=rows, vectors=np.float32(vectors), n_tokens=np.full(len(some), 1, np.int32))
+
+
+@pytest.fixture(scope="session")
+def fake_encoder():
+    return FakeEncoder
 
 
 @pytest.fixture

@@ -18,9 +18,10 @@ SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", DOC.read_text(), r
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, web, s3, filled):
+def run(tmp_path, monkeypatch, web, s3, filled, fake_encoder):
     """Run the commands of one section in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("genesem_embed.cli.engines.load", lambda model, *more: fake_encoder(model.space))
     lab = tmp_path / "lab"
     places = {"/mnt/lab/vectors": str(lab), "s3://lab-bucket": s3, "/mnt/alice/vectors": str(filled.root)}
     shutil.copytree(filled.root, lab)
