@@ -55,3 +55,9 @@ def store_place(slide_file, publish_spots, tmp_path_factory):
     publish_spots(place, slide)
     publish_spots(place, slide, recipe="unrelated-words", seed=1)
     return str(place)
+
+
+@pytest.fixture
+def plain_latent_figure(monkeypatch):
+    """Draw the first two dimensions of a latent in place of its UMAP, which compiles for seconds."""
+    monkeypatch.setattr("genesem_train.report.figures.latent.umap_points", lambda latent: latent[:, :2])

@@ -3,7 +3,7 @@ import pytest
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
-from genesem_train.graphs import candidates, feature_graph, neighbour_recall
+from genesem_train.graphs import candidates, feature, feature_graph, measured_feature_graph, neighbour_recall
 from genesem_train.graphs.candidates import likely_neighbours
 from genesem_train.graphs.feature import best_candidates, exact_neighbours, unit_rows
 
@@ -54,6 +54,16 @@ def test_cells_that_are_not_probed_cost_little_recall(counts, monkeypatch):
     monkeypatch.setattr(candidates, "CELL_SPOTS", 100)
     monkeypatch.setattr(candidates, "PROBED_SPOTS", 800)
     assert neighbour_recall(counts, feature_graph(counts, k=10, method="approximate"), k=10) >= 0.85
+
+
+def test_a_poor_recall_is_measured_and_warned_about(counts, monkeypatch):
+    strangers = np.random.default_rng(0).integers(0, 1999, size=(2000, 12))
+    strangers += strangers >= np.arange(2000)[:, None]
+    monkeypatch.setattr(feature, "likely_neighbours", lambda unit, k, effort: strangers)
+    with pytest.warns(UserWarning, match="set graph.feature_method to exact"):
+        graph, recall = measured_feature_graph(counts, k=10, method="approximate")
+    assert recall == neighbour_recall(counts, graph, k=10) < 0.5
+    assert measured_feature_graph(counts, k=10, method="exact")[1] is None
 
 
 def test_candidates_are_others_and_repeat(counts):

@@ -60,6 +60,7 @@ def make_inputs(n_spots=300, n_domains=7, n_seeds=3, *, labelled=True, semantics
         beta=rng.normal(0, 0.2, (n_spots, 8)) if semantics else None,
         baselines={n: _noisy(rng, truth, n_domains, 0.2) for n in ("pca", "smooth-pca")},
         metrics=metrics,
+        slides={"left": np.arange(n_spots // 2), "right": np.arange(n_spots // 2, n_spots)} if n_seeds > 1 else {},
         config={"method": "semst", "training": {"epochs": 50, "seeds": list(seeds)}},
     )
 

@@ -125,6 +125,8 @@ class FitConfig:
 
     dataset: str
     preset: str
+    more_datasets: tuple[str, ...] | None = None
+    """Further slides of the same fit."""
     method: Method = "semst"
     mode: Literal["faithful", "improved"] = "faithful"
     """The published method, or the one that the slide itself decides (docs/methods.md); `[preprocess]`, `[graph]` and
@@ -139,6 +141,11 @@ class FitConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     domains: DomainsConfig = field(default_factory=DomainsConfig)
     semantics: SemanticsConfig = field(default_factory=SemanticsConfig)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Every slide of the fit, as the user named it."""
+        return (self.dataset, *(self.more_datasets or ()))
 
     @classmethod
     def from_mapping(cls, values: dict[str, Any], *, where: str) -> Self:

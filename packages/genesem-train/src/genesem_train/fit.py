@@ -6,7 +6,7 @@ losses. No label is known here, and no epoch is chosen: training ends where it w
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -51,6 +51,8 @@ class Trained:
     weights: dict[str, Tensor]
     """The network's parameters and buffers by name, on the CPU."""
     seconds: float
+    facts: dict[str, float] = field(default_factory=dict)
+    """What is worth reporting about the graphs that it was trained on."""
 
 
 def fit_backbone(

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from anndata import AnnData
 from jaxtyping import Float, Int
-from scipy import sparse
 from torch import Tensor
 
 from genesem_train.baselines import principal_components, smooth_components
@@ -19,12 +18,10 @@ from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.domains import agreement, consensus, joint_domains, kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
-from genesem_train.fit import LossWeights, Trained, fit_backbone, fit_semst, make_inputs
-from genesem_train.graphs import feature_graph, propagation, spatial_graph
+from genesem_train.fit import Trained, fit_backbone
 from genesem_train.improved import embedding, field_inputs, fit_improved
-from genesem_train.models.backbones import Stagate
+from genesem_train.networks import make_network, make_slide_inputs
 from genesem_train.semantics import Semantics
-from genesem_train.sparse import SparseMatrix
 from genesem_train.spots import Spots
 
 OnEpoch = Callable[[int, int, int, dict[str, float]], None]
@@ -35,8 +32,6 @@ Vectors = Float[np.ndarray, "spot dim"]
 FitOne = Callable[..., Trained]
 """A fit of one seed, all but seed, epochs and device given."""
 
-EXACT_PAIRS = 10_000
-"""Up to so many spots, ``auto`` sums the spatial term over all pairs."""
 STAGATE_CLIP = 5.0
 
 
@@ -51,6 +46,8 @@ class SeedRun:
     beta: Float[np.ndarray, "spot dim"] | None = None
     weights: dict[str, Tensor] = field(default_factory=dict)
     seconds: float = 0.0
+    facts: dict[str, float] = field(default_factory=dict)
+    """How its graphs came out."""
 
 
 def fit_seeds(
@@ -107,48 +104,23 @@ def _trainer_name(config: FitConfig) -> str:
     return "improved" if config.mode == "improved" else config.model.backbone
 
 
-def _semst(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
-    """The published method: two views of the scaled values, three losses."""
-    spatial, views = _views(config, spots)
-    weights = LossWeights(zinb=config.loss.zinb, spatial=config.loss.spatial, correlation=config.loss.correlation)
-    return partial(
-        fit_semst,
-        spots.data.X,
-        spatial,
-        *views,
-        semantics=semantics,
-        fusion=config.model.fusion,
-        hidden_dim=config.model.hidden_dim,
-        latent_dim=config.model.latent_dim,
-        modulator_ratio=config.model.modulator_ratio,
-        loss_form=config.loss.form,
-        loss_weights=weights,
-        pairs=_pairs(config.loss.pairs, spots.data.n_obs),
-    )
-
-
-def _stagate(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
-    """Another backbone, with the same modulation at its bottleneck."""
+def _faithful(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
+    """A published method on the scaled values: SemST with its two views and three losses, or another backbone."""
     semantic_dim = None if semantics is None else semantics.shape[1]
+    slide_of = spots.slide_of if spots.slides else None
+    inputs, facts = make_slide_inputs(config, spots.data.X, spots.coords, semantics, slide_of)
+    network = partial(make_network, config, spots.data.n_vars, semantic_dim, spots.data.n_obs)
+    clip_norm = STAGATE_CLIP if config.model.backbone == "stagate" else None
 
-    def make_network() -> Stagate:
-        return Stagate(
-            spots.data.n_vars,
-            semantic_dim,
-            hidden_dim=config.model.hidden_dim,
-            latent_dim=config.model.latent_dim,
-            fusion=config.model.fusion,
-        )
+    def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
+        return replace(fit_backbone(network, inputs, clip_norm=clip_norm, **settings), facts=facts)
 
-    graph = config.graph
-    spatial = spatial_graph(spots.coords, kind=graph.spatial, radius=graph.radius, k=graph.spatial_k)
-    inputs = make_inputs(spots.data.X, spatial, semantics=semantics)
-    return partial(fit_backbone, make_network, inputs, clip_norm=STAGATE_CLIP)
+    return fit_one
 
 
 def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
     """The method that the slide itself decides, from counts and coordinates; field and latents are clustered."""
-    prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics)
+    prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of)
     model = config.model
 
     def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
@@ -161,23 +133,8 @@ def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors
 
 
 TRAINERS: Mapping[str, Callable[[FitConfig, AnnData, Spots, Vectors | None], FitOne]] = MappingProxyType(
-    {"semst": _semst, "stagate": _stagate, "improved": _improved}
+    {"semst": _faithful, "stagate": _faithful, "improved": _improved}
 )
-
-
-def _views(config: FitConfig, spots: Spots) -> tuple[sparse.csr_matrix, tuple[SparseMatrix, SparseMatrix]]:
-    graph = config.graph
-    spatial = spatial_graph(spots.coords, kind=graph.spatial, radius=graph.radius, k=graph.spatial_k)
-    feature = feature_graph(spots.data.X, k=graph.feature_k, method=graph.feature_method)
-    return spatial, (
-        propagation(spatial, norm=graph.propagation, self_weight=graph.self_weight),
-        propagation(feature, norm=graph.propagation),
-    )
-
-
-def _pairs(wanted: str, n_spots: int) -> Literal["exact", "moments"]:
-    exact = wanted == "exact" or (wanted == "auto" and n_spots <= EXACT_PAIRS)
-    return "exact" if exact else "moments"
 
 
 def run_baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, Domains]:
@@ -195,6 +152,7 @@ def _trained_run(trained: Trained, config: FitConfig, spots: Spots, seed: int) -
         beta=trained.beta,
         weights=trained.weights,
         seconds=trained.seconds,
+        facts=trained.facts,
     )
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from genesem_train.errors import ConfigError
 from genesem_train.report import ReportInput, write_figures, write_html
 from genesem_train.report.versions import versions
+from genesem_train.slides import OWN_COORDS
 
 OWN_NAMES = {"metrics.json", "config.toml", "result.h5ad", "model.safetensors", "figures", "report.html", "tables"}
 
@@ -121,6 +122,8 @@ def annotated(slide: ad.AnnData, inputs: ReportInput) -> ad.AnnData:
     result.obs["domain"] = pd.Categorical(inputs.domains.astype(str), categories=names)
     if inputs.confidence is not None:
         result.obs["domain_confidence"] = inputs.confidence.astype(np.float32)
+    if OWN_COORDS in result.obsm:  # side by side is our layout, not the user's
+        result.obsm["spatial"] = result.obsm.pop(OWN_COORDS)
     result.obsm["X_genesem"] = np.asarray(inputs.latent, dtype=np.float32)
     return result
 

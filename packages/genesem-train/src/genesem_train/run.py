@@ -12,14 +12,15 @@ from typing import Any
 
 from anndata import AnnData
 
-from genesem_embed.datasets import fingerprint, load_slide
+from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Store, default_store
 from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.methods import OnEpoch, fit_seeds, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
 from genesem_train.report import ReportInput
-from genesem_train.semantics import UNRELATED_RECIPE, Semantics, random_semantics, stored_semantics
+from genesem_train.semantics import UNRELATED_RECIPE, Semantics, join_semantics, random_semantics, stored_semantics
+from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
 from genesem_train.summary import summarise
 
@@ -51,11 +52,12 @@ def run_fit(
         On any input, setting or store that cannot be used; nothing is written then.
     """
     begun = time.perf_counter()
-    slide = load_slide(config.dataset, counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
+    slides = load_slides(config.datasets, counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
+    slide = slides.joined
     out = out or Path("results") / slide.uns["genesem"]["name"]
     check_out(out)
     spots = select_spots(slide, config)
-    semantics = find_semantics(config, slide, spots, store_place)
+    semantics = find_semantics(config, slides, spots, store_place)
     kept = slide[spots.data.obs_names]
     preprocess_s = time.perf_counter() - begun
     checkpoints = Checkpoints(
@@ -68,7 +70,7 @@ def run_fit(
     first = next(iter(runs.values()))
     inputs = ReportInput(
         name=spots.name,
-        coords=spots.coords,
+        coords=spots.drawn_coords,
         annotation=spots.annotation,
         domains=domains,
         confidence=confidence,
@@ -79,6 +81,7 @@ def run_fit(
         beta=first.beta,
         baselines=baselines,
         metrics=metrics,
+        slides=spots.slides,
         config=config.to_mapping(),
     )
     weights = {seed: run.weights for seed, run in runs.items() if run.weights}
@@ -87,26 +90,31 @@ def run_fit(
     return FitOutcome(metrics=metrics, out=out)
 
 
-def find_semantics(config: FitConfig, slide: AnnData, spots: Spots, store_place: str | None) -> Semantics | None:
+def find_semantics(config: FitConfig, slides: Slides, spots: Spots, store_place: str | None) -> Semantics | None:
     """Return the vectors that the model is guided by, or None where it takes none."""
     wanted = config.semantics
     if config.method != "semst" or wanted.kind == "none" or config.model.fusion == "none":
         return None
+    parts = slides.parts or {spots.name: slides.joined}
     with Store.open(store_place or default_store()) as store:
-        stored = stored_semantics(
-            store,
-            slide,
-            spots.data,
-            recipe=UNRELATED_RECIPE if wanted.kind == "unrelated" else wanted.recipe,
-            top_genes=wanted.top_genes,
-            space=wanted.space,
-            collection=wanted.collection,
-            dataset=config.dataset,
-        )
+        stored = [
+            stored_semantics(
+                store,
+                part,
+                part[spots.members(name)],
+                recipe=UNRELATED_RECIPE if wanted.kind == "unrelated" else wanted.recipe,
+                top_genes=wanted.top_genes,
+                space=wanted.space,
+                collection=wanted.collection,
+                dataset=slides.datasets.get(name, config.dataset),
+            )
+            for name, part in parts.items()
+        ]
+    joined = join_semantics(stored)
     if wanted.kind == "random":  # as many numbers per spot as the vectors that they stand in for
-        n_spots, dim = stored.matrix.shape
+        n_spots, dim = joined.matrix.shape
         return random_semantics(n_spots, dim, seed=config.training.seeds[0])
-    return stored
+    return joined
 
 
 def fit_stamp(config: FitConfig, slide: AnnData, semantics: Semantics | None) -> str:

@@ -4,8 +4,8 @@ What enters is a slide and an open store; what leaves is one vector per spot, al
 the collection that it came from. A slide that differs from the one the collection was built from is refused.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from anndata import AnnData
@@ -39,6 +39,24 @@ def random_semantics(n_spots: int, dim: int, seed: int) -> Semantics:
     rng = np.random.default_rng(seed)
     matrix = rng.normal(0.0, np.sqrt(PAPER_VARIANCE), size=(n_spots, dim)).astype(np.float32)
     return Semantics(matrix=matrix)
+
+
+def join_semantics(parts: Sequence[Semantics]) -> Semantics:
+    """Return the vectors of several slides as those of one.
+
+    Raises
+    ------
+    ConfigError
+        When they are of different spaces.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    spaces = {part.space for part in parts}
+    if len(spaces) > 1:
+        msg = f"the slides' vectors are of {len(spaces)} spaces; expected one: choose it with --space"
+        raise ConfigError(msg)
+    collections = ", ".join(str(part.collection) for part in parts)
+    return replace(parts[0], matrix=np.concatenate([part.matrix for part in parts]), collection=collections)
 
 
 def stored_semantics(

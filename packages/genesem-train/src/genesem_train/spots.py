@@ -1,15 +1,18 @@
 """Slide to what the network sees: kept spots, variable genes, coordinates, and the annotation that only scores see."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from anndata import AnnData
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from genesem_embed.datasets import PreprocessOptions, find_dataset, is_registered, labels, preprocess
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
+from genesem_train.slides import OWN_COORDS, rows_of, side_by_side
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +28,30 @@ class Spots:
     coords: Float[np.ndarray, "spot 2"]
     annotation: "pd.Categorical[str] | None"
     n_domains: int
+    slides: Mapping[str, Int[np.ndarray, " member"]] = field(default_factory=lambda: MappingProxyType({}))
+    """Which spots are of which slide, where there are several."""
+
+    def members(self, slide: str) -> "pd.Index[str]":
+        """Return the names that the kept spots of a slide have in it."""
+        if not self.slides:
+            return self.data.obs_names
+        return self.data.obs_names[self.slides[slide]].str.removeprefix(f"{slide}/")
+
+    @property
+    def drawn_coords(self) -> Float[np.ndarray, "spot 2"]:
+        """Coordinates for figures: several slides close together, side by side."""
+        if not self.slides:
+            return self.coords
+        own = np.asarray(self.data.obsm[OWN_COORDS], dtype=np.float64)
+        return side_by_side([own[members] for members in self.slides.values()])
+
+    @property
+    def slide_of(self) -> Int[np.ndarray, " spot"]:
+        """The number of the slide that each spot is of."""
+        numbers = np.zeros(len(self.coords), dtype=np.int64)
+        for number, members in enumerate(self.slides.values()):
+            numbers[members] = number
+        return numbers
 
 
 def select_spots(slide: AnnData, config: FitConfig) -> Spots:
@@ -50,6 +77,7 @@ def select_spots(slide: AnnData, config: FitConfig) -> Spots:
         coords=np.asarray(data.obsm["spatial"], dtype=np.float64),
         annotation=annotation,
         n_domains=_n_domains(data.n_obs, annotation, config),
+        slides=rows_of(data),
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from anndata import AnnData
 from sklearn.metrics import adjusted_rand_score
 
-from genesem_embed.datasets import fingerprint, load_slide
+from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Store, default_store
 from genesem_train.ablations.grid import TABLES, WITHOUT, Grid, Variant, make_grid
 from genesem_train.ablations.table import compare, write_tables
@@ -23,6 +23,7 @@ from genesem_train.methods import OnEpoch, SeedRun, run_baselines, seed_consensu
 from genesem_train.recorded import load_record, record, record_path
 from genesem_train.run import find_semantics, fit_stamp
 from genesem_train.semantics import build_command, collections_of, find_collection
+from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
 from genesem_train.summary import rate
 
@@ -53,7 +54,11 @@ def run_domain_ablations(
     if config.method != "semst":
         msg = f"--method {config.method} takes no semantics to compare; expected semst, or spatial2sentence on cells"
         raise ConfigError(msg)
-    slide = load_slide(config.dataset, counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
+    if config.more_datasets:
+        msg = f"ablate was given {len(config.datasets)} slides; expected one: give one --dataset"
+        raise ConfigError(msg)
+    slides = load_slides([config.dataset], counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
+    slide = slides.joined
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-ablations"
     spots = select_spots(slide, config)
     kept = slide[spots.data.obs_names]
@@ -61,7 +66,7 @@ def run_domain_ablations(
     fits = {}
     for number, variant in enumerate(grid.variants, start=1):
         on_step(f"{variant.name} ({number} of {len(grid.variants)})")
-        fits[variant.name] = _fit_variant(variant, config, slide, kept, spots, store_place, out / "fits", on_epoch)
+        fits[variant.name] = _fit_variant(variant, config, slides, kept, spots, store_place, out / "fits", on_epoch)
     rows = {one.name: {"table": one.table, **_row(fits[one.name], config, spots)} for one in grid.variants}
     result = {
         "dataset": spots.name,
@@ -108,7 +113,7 @@ def _find_grid(
 def _fit_variant(
     variant: Variant,
     config: FitConfig,
-    slide: AnnData,
+    slides: Slides,
     kept: AnnData,
     spots: Spots,
     store_place: str | None,
@@ -125,8 +130,8 @@ def _fit_variant(
     records: dict[int, Fitted] = {}
     for group in groups:
         own = settings.with_values("training", seeds=group)
-        semantics = find_semantics(own, slide, spots, store_place)
-        stamp = f"{fit_stamp(own, slide, semantics)}/{own.training.epochs}"
+        semantics = find_semantics(own, slides, spots, store_place)
+        stamp = f"{fit_stamp(own, slides.joined, semantics)}/{own.training.epochs}"
         paths = {seed: record_path(folder, [stamp, seed]) for seed in group}
         if left := tuple(seed for seed in group if not paths[seed].exists()):
             checkpoints = Checkpoints(folder=folder / f".{stamp[:16]}", stamp=stamp, resume=True)

@@ -13,6 +13,7 @@ from genesem_train.outputs import write_metrics
 from genesem_train.report.figures.canvas import plain_style, save
 from genesem_train.report.figures.classes import MethodScore, draw_methods
 from genesem_train.report.scores import SCORES
+from genesem_train.summary import shared_scores
 
 Rows = Mapping[str, Mapping[str, Any]]
 
@@ -22,7 +23,7 @@ def compare(rows: Rows, reference: str) -> dict[str, dict[str, Any]]:
     others = {scores["seed"]: scores for scores in rows[reference]["seeds"]}
     compared = {}
     for name, row in rows.items():
-        seeds = [_shared({n: v for n, v in one.items() if n != "seed"}, row["seeds"]) for one in row["seeds"]]
+        seeds = shared_scores([{n: v for n, v in one.items() if n != "seed"} for one in row["seeds"]])
         mean, sd = mean_and_sd(seeds)
         gaps = {
             score: mean_difference([one[score] for one in seeds], [others[one["seed"]][score] for one in row["seeds"]])
@@ -124,7 +125,7 @@ def draw_ablations(result: Mapping[str, Any]) -> Figure:
     for score in _scores(rows):
         gaps = {name: Interval(**row["difference"][score]) for name, row in rows.items()}
         panels[SCORES[score][0]] = {name: (gap.value, gap.low, gap.high) for name, gap in gaps.items()}
-    unit = f"difference to none, 95 % over {result['n_seeds']} seeds"
+    unit = f"to none, 95 % over {result['n_seeds']} seeds"
     return draw_methods(panels, own="as configured", unit=unit, zero=True)
 
 
@@ -132,11 +133,6 @@ def _scores(rows: Rows) -> list[str]:
     """Return the scores that all rows have, at most three."""
     key = "difference" if all(row["difference"] for row in rows.values()) else "mean"
     return [score for score in SCORES if all(score in row[key] for row in rows.values())][:3]
-
-
-def _shared(scores: dict[str, float], all_scores: list[dict[str, float]]) -> dict[str, float]:
-    """Return the scores that every seed has: a silhouette needs two domains."""
-    return {name: value for name, value in scores.items() if all(name in other for other in all_scores)}
 
 
 def _mean_cell(row: Mapping[str, Any], score: str) -> str:

@@ -21,8 +21,12 @@ def register(app: typer.Typer) -> None:
 
 
 def fit(
-    dataset: Annotated[
-        str | None, typer.Option(help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")
+    datasets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--dataset",
+            help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr. Repeat it for several.",
+        ),
     ] = None,
     store: StoreOption = None,
     preset: Annotated[
@@ -82,6 +86,7 @@ def fit(
     """Find the spatial domains of a slide, score them against the annotation if there is one, and write a report."""
     from genesem_train.cells.config import wants_cells
 
+    dataset = datasets[0] if datasets else None
     if wants_cells(method, config):
         keys = {"label_key": label_key, "status_key": status_key, "group_key": group_key, "image_key": image_key}
         given = {
@@ -100,6 +105,7 @@ def fit(
 
     settings = resolve_config(dataset, preset=preset, path=config, mode=mode)
     settings = settings.with_values(method=method, mode=mode, counts_layer=counts_layer, gene_symbols=gene_symbols)
+    settings = settings.with_values(more_datasets=tuple(datasets[1:]) if datasets and len(datasets) > 1 else None)
     settings = settings.with_values("data", label_key=label_key, n_domains=n_domains, resolution=resolution)
     settings = settings.with_values("model", fusion=fusion, backbone=backbone)
     settings = settings.with_values("training", seeds=numbers(seeds), epochs=epochs, device=device)
@@ -132,7 +138,9 @@ def _summary(result: "FitOutcome") -> list[str]:
     metrics = result.metrics
     names = list(metrics["consensus"])
     rows = {f"{metrics['method']}, mean of {len(metrics['seeds'])} seeds": metrics["mean"], "sd": metrics["sd"]}
-    rows |= {"consensus": metrics["consensus"], **metrics["baseline"]}
+    rows |= {"consensus": metrics["consensus"]}
+    rows |= {f"consensus on {name}": found["consensus"] for name, found in metrics.get("slides", {}).items()}
+    rows |= metrics["baseline"]
     width = max(map(len, rows)) + 2
     lines = [f"{metrics['dataset']}: {metrics['n_spots']} spots, {metrics['n_domains']} domains", ""]
     lines.append(" " * width + "".join(f"{name:>13}" for name in names))

@@ -5,7 +5,7 @@ sorted. Every step works on neighbour lists or on row blocks, so nothing ever gr
 """
 
 from genesem_train.graphs.edges import graph_within
-from genesem_train.graphs.feature import feature_graph, neighbour_recall
+from genesem_train.graphs.feature import feature_graph, measured_feature_graph, neighbour_recall
 from genesem_train.graphs.propagation import propagation
 from genesem_train.graphs.spatial import adaptive_radius, nearest_spots, spatial_graph
 
@@ -13,6 +13,7 @@ __all__ = [
     "adaptive_radius",
     "feature_graph",
     "graph_within",
+    "measured_feature_graph",
     "nearest_spots",
     "neighbour_recall",
     "propagation",

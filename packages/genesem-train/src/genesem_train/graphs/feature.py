@@ -1,5 +1,6 @@
 """Scaled expression to edges between similar spots (paper, equation 2)."""
 
+import warnings
 from typing import Literal
 
 import numpy as np
@@ -16,13 +17,21 @@ EXACT_PRODUCTS = 3e11
 """Up to so many products, a minute or two of one core, ``auto`` compares all pairs."""
 WANTED_RECALL = 0.95
 
+Method = Literal["auto", "exact", "approximate"]
 
-def feature_graph(
-    values: sparse.csr_matrix, *, k: int, method: Literal["auto", "exact", "approximate"] = "auto"
-) -> sparse.csr_matrix:
-    """Return the graph of the `k` most similar spots by cosine, an edge where either end chose the other.
 
-    A spot without values, or with no gene in common with another, gets no edge to it: the cosine there says nothing.
+def feature_graph(values: sparse.csr_matrix, *, k: int, method: Method = "auto") -> sparse.csr_matrix:
+    """Return the graph of the `k` most similar spots by cosine; parameters as for `measured_feature_graph`."""
+    return measured_feature_graph(values, k=k, method=method)[0]
+
+
+def measured_feature_graph(
+    values: sparse.csr_matrix, *, k: int, method: Method = "auto"
+) -> tuple[sparse.csr_matrix, float | None]:
+    """Return the graph of the `k` most similar spots by cosine, and its recall.
+
+    An edge stands where either end chose the other. A spot without values, or with no gene in common with another, gets
+    no edge to it: the cosine there says nothing.
 
     Parameters
     ----------
@@ -30,18 +39,33 @@ def feature_graph(
         Scaled expression; not negative.
     method
         ``exact`` compares all pairs, block by block. ``approximate`` compares each spot with candidates that
-        `likely_neighbours` finds, with more effort where fewer than 95 % of a sample's neighbours are found;
-        `neighbour_recall` tells what is missed in the end. ``auto`` is exact where that takes a minute or two.
+        `likely_neighbours` finds, with more effort where fewer than 95 % of a sample's neighbours are found. ``auto``
+        is exact where that takes a minute or two.
+
+    Returns
+    -------
+    tuple
+        The graph, and the share of the true neighbours of a sample that are among its edges, 0 to 1; None where the
+        graph is exact. A share below 0.95 is warned about.
     """
     unit = unit_rows(values)
     k = min(k, len(unit.indptr) - 2)
     if method == "exact" or (method == "auto" and unit.shape[0] * unit.nnz <= EXACT_PRODUCTS):
-        return _joined(*exact_neighbours(unit, np.arange(unit.shape[0]), k))
+        return _joined(*exact_neighbours(unit, np.arange(unit.shape[0]), k)), None
+    recall = 0.0
     for effort in range(len(EFFORTS)):
         graph = _joined(*best_candidates(unit, likely_neighbours(unit, k, effort=effort), k))
-        if neighbour_recall(values, graph, k=k) >= WANTED_RECALL:
+        recall = neighbour_recall(values, graph, k=k)
+        if recall >= WANTED_RECALL:
             break
-    return graph
+    if recall < WANTED_RECALL:
+        warnings.warn(
+            f"the approximate expression graph has {recall:.1%} of the true neighbours of a sample of spots; expected "
+            f"at least {WANTED_RECALL:.0%}: set graph.feature_method to exact in --config",
+            UserWarning,
+            stacklevel=2,
+        )
+    return graph, recall
 
 
 def _joined(neighbours: Int[np.ndarray, "spot k"], cosines: Float[np.ndarray, "spot k"]) -> sparse.csr_matrix:

@@ -18,7 +18,7 @@ class ReportInput:
     name: str
     """Of the slide, as a reader would call it."""
     coords: Real[np.ndarray, "spot 2"]
-    """Image coordinates: x to the right, y down."""
+    """Image coordinates: x to the right, y down; several slides side by side."""
     domains: Int[np.ndarray, " spot"]
     """The consensus over seeds, or the one labelling there is."""
     latent: Float[np.ndarray, "spot dim"]
@@ -37,5 +37,7 @@ class ReportInput:
     beta: Float[np.ndarray, "..."] | None = None
     """Shift that the semantics put on the latent."""
     baselines: Mapping[str, Int[np.ndarray, " spot"]] = field(default_factory=dict)
+    slides: Mapping[str, Int[np.ndarray, " member"]] = field(default_factory=dict)
+    """Which spots are of which slide, where there are several."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """Further facts about the slide for the page, in their order."""

@@ -30,6 +30,10 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
         groups.append((f"{method}, mean ± sd of {len(seeds)} seeds", "method", metrics["mean"], metrics.get("sd", {})))
     if metrics.get("consensus"):
         groups.append((f"{method}, consensus", "method", metrics["consensus"], {}))
+    groups += [
+        (f"{method}, consensus on {name}", "method", scores["consensus"], {})
+        for name, scores in metrics.get("slides", {}).items()
+    ]
     groups += [(f"baseline {name}", "baseline", scores, {}) for name, scores in metrics.get("baseline", {}).items()]
     groups += [(f"{method}, seed {scores['seed']}", "seed", scores, {}) for scores in seeds]
     if metrics.get("oracle"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from genesem_train.report.figures.canvas import plain_style, save
-from genesem_train.report.figures.domains import draw_domains
+from genesem_train.report.figures.domains import draw_domains, draw_slides
 from genesem_train.report.figures.latent import draw_latent
 from genesem_train.report.figures.seeds import draw_confidence, draw_seed_agreement, draw_seed_domains
 from genesem_train.report.figures.training import draw_losses, draw_modulation
@@ -36,6 +36,12 @@ FIGURES: dict[str, FigureSpec] = {
         "the method's own domains where there is none) by the number of spots they share.",
         wanted=lambda inputs: True,
         draw=draw_domains,
+    ),
+    "slides": FigureSpec(
+        title="Each slide",
+        caption="The domains of each slide; one colour is one domain on all of them. No edge joins two slides.",
+        wanted=lambda inputs: len(inputs.slides) > 1,
+        draw=draw_slides,
     ),
     "confidence": FigureSpec(
         title="Confidence of the consensus",

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int
 from matplotlib.figure import Figure
 
-from genesem_train.report.figures.slide_map import domain_maps
+from genesem_train.report.figures.slide_map import domain_maps, placed_maps
 from genesem_train.report.inputs import ReportInput
 from genesem_train.report.palette import annotation_codes, code_names, match_codes
 
@@ -27,6 +27,14 @@ def method_title(inputs: ReportInput) -> str:
     """Return how the method's own panel is called."""
     method = str(inputs.metrics.get("method", "domains"))
     return f"{method}, consensus of {len(inputs.seed_domains)} seeds" if len(inputs.seed_domains) > 1 else method
+
+
+def draw_slides(inputs: ReportInput) -> Figure:
+    """Return one map a slide, of the domains that were found in all together."""
+    codes, names = consensus_codes(inputs)
+    own = {slide: inputs.coords[members] for slide, members in inputs.slides.items()}
+    panels = {slide: (own[slide] - own[slide].min(axis=0), codes[members]) for slide, members in inputs.slides.items()}
+    return placed_maps(panels, code_names(names, [codes]))
 
 
 def draw_domains(inputs: ReportInput) -> Figure:

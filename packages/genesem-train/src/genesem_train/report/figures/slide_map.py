@@ -3,7 +3,7 @@
 The layout is computed in inches, so that the size of a spot on paper follows from the spacing of the spots.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,9 +54,14 @@ def panel_columns(n_panels: int) -> int:
 
 def map_size(coords: Real[np.ndarray, "spot 2"], n_panels: int) -> MapSize:
     """Return the panel size that suits the shape of the slide and the number of panels."""
-    spacing = spot_spacing(coords)
-    corner = coords.min(axis=0) - spacing
-    extent = np.ptp(coords, axis=0) + 2 * spacing
+    return panel_size([coords], n_panels)
+
+
+def panel_size(slides: Sequence[Real[np.ndarray, "spot 2"]], n_panels: int) -> MapSize:
+    """Return the panel size that suits several slides: it holds the largest, and spots are as far as on the densest."""
+    spacing = min(spot_spacing(coords) for coords in slides)
+    corner = np.min([coords.min(axis=0) for coords in slides], axis=0) - spacing
+    extent = np.max([coords.max(axis=0) for coords in slides], axis=0) + spacing - corner
     width = 4.4 if panel_columns(n_panels) <= 2 else 3.3
     height = width * extent[1] / extent[0]
     # a very tall or very flat slide keeps its shape in a panel of bearable size
@@ -96,15 +101,23 @@ def draw_map(
 def domain_maps(
     coords: Real[np.ndarray, "spot 2"], panels: Mapping[str, Int[np.ndarray, " spot"]], names: Mapping[int, str]
 ) -> Figure:
-    """Return a figure with one map a panel, codes to colours by `names`, and one legend for all."""
-    size = map_size(coords, len(panels))
+    """Return a figure with one map of the slide a panel, codes to colours by `names`, and one legend for all."""
+    return placed_maps({title: (coords, codes) for title, codes in panels.items()}, names)
+
+
+def placed_maps(
+    panels: Mapping[str, tuple[Real[np.ndarray, "spot 2"], Int[np.ndarray, " spot"]]], names: Mapping[int, str]
+) -> Figure:
+    """Return a figure with one map a panel, each of its own spots; all panels have one scale and one legend."""
+    distinct = {id(coords): coords for coords, _ in panels.values()}
+    size = panel_size(list(distinct.values()), len(panels))
     columns = panel_columns(len(panels))
     rows = -(-len(panels) // columns)
     width = max(4.0, columns * size.width + (columns - 1) * GAP + 2 * MARGIN)
     legend_columns, legend_height = legend_shape(names, width - 2 * MARGIN)
     height = rows * (size.height + TITLE + GAP) + legend_height
     figure = new_figure(width, height)
-    for place, (title, codes) in enumerate(panels.items()):
+    for place, (title, (coords, codes)) in enumerate(panels.items()):
         left = MARGIN + (place % columns) * (size.width + GAP)
         bottom = height - (place // columns + 1) * (size.height + TITLE + GAP) + GAP
         axes = inch_axes(figure, left, bottom, size.width, size.height)
