@@ -61,10 +61,10 @@ def attempt(place, delay):
     return os.waitpid(child, 0)[1] == 0
 
 
-n_killed, n_stores = 0, 0
-while n_killed < 20:
+n_killed, n_stores, wanted = 0, 0, int(sys.argv[2])
+while n_killed < wanted:
     place = home / f"store{n_stores}"
-    while not attempt(place, draw.uniform(0.05, 1.5) if n_killed < 20 else 1000):
+    while not attempt(place, draw.uniform(0.05, 1.5) if n_killed < wanted else 1000):
         n_killed += 1
     n_stores += 1
 
@@ -79,10 +79,13 @@ print(json.dumps({"killed": n_killed, "wrong": wrong, "again": (home / "again").
 '''
 
 
-@pytest.mark.slow
-def test_twenty_kills(tmp_path):
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_builds_resume_and_encode_nothing_twice(tmp_path, kills):
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path), str(kills)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert json.loads(done.stdout.splitlines()[-1]) == {"killed": 20, "wrong": 0, "again": False}
+    assert json.loads(done.stdout.splitlines()[-1]) == {"killed": kills, "wrong": 0, "again": False}

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from genesem_embed.encoders.kernels import PADDED_GROUPS, Kernel, kernels
 from genesem_embed.encoders.model import describe_model
-from genesem_embed.encoders.packing import pack, tree_batches
+from genesem_embed.encoders.runners import PackedRunner
 from genesem_embed.encoders.transformer import load_encoder
 
 pytestmark = [
@@ -54,6 +55,27 @@ def test_vectors_do_not_follow_the_batch(folder, texts, dtype):
     assert cosine(together[:20], alone).min() > (0.999999 if dtype == "float32" else 0.999)
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_every_attention_kernel_of_this_machine_gives_the_same(folder, texts, dtype):
+    """Those that are here are compared with padded groups; the encoder takes the first of them and says so."""
+    encoder = load_encoder(describe_model(str(folder), compute_dtype=dtype))
+    found = list(kernels(torch.device("cuda"), getattr(torch, dtype)))
+    assert encoder.facts["attention"] == f"packed, {found[0].name}"
+    assert found[0] != PADDED_GROUPS, "torch 2.10 and later bring a flash kernel of their own"
+    (usual,) = encoder._runners
+    expected = collect(with_kernel(encoder, usual, PADDED_GROUPS), texts)
+    for kernel in found[:-1]:
+        lowest = cosine(collect(with_kernel(encoder, usual, kernel), texts), expected).min()
+        print(f"{dtype}, {kernel.name}: lowest cosine to padded groups {lowest:.7f}")
+        assert lowest > 0.999
+
+
+def with_kernel(encoder, runner, kernel: Kernel):
+    """Let `encoder` attend by `kernel`."""
+    encoder._runners = [PackedRunner(runner._network, runner.space, causal=True, kernel=kernel)]
+    return encoder
+
+
 @pytest.mark.parametrize("quantization", ["int8", "nf4"])
 def test_quantised_vectors_stay_near(folder, texts, quantization):
     exact = collect(load_encoder(describe_model(str(folder))), texts)
@@ -73,6 +95,7 @@ def test_running_out_of_memory_halves_the_budget(folder, texts):
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert encoder.batch_tokens < 10**6
+    assert load_encoder(describe_model(str(folder))).batch_tokens == encoder.batch_tokens  # kept for later runs
     assert cosine(found, expected).min() > 0.999
 
 
@@ -86,19 +109,21 @@ def test_throughput_in_the_shape_of_qwen3_4b(tiny_models, tmp_path, quantization
     texts = [model.render(tiny_models.SYSTEM, user) for user in tiny_models.gene_users(2000)]
     collect(encoder, texts[:200])
     torch.cuda.reset_peak_memory_stats()
+    computed = []
+    encoder._runners[0].forget()
+    network = encoder._runners[0]._network
+    network.embed_tokens.register_forward_hook(lambda module, inputs, output: computed.append(inputs[0].numel()))
     begun = time.perf_counter()
     collect(encoder, texts)
     seconds = time.perf_counter() - begun
     n_tokens = int(model.count_tokens(texts).sum())
-    ids = model.tokenizer.tokenise(texts).ids
-    batches = tree_batches(ids, encoder.batch_tokens, causal=True)
-    n_computed = sum(len(pack([ids[row] for row in rows], causal=True).ids) for rows in batches)
-    network = encoder._runners[0]._network
+    n_computed = sum(computed)
     n_weights = sum(weight.numel() for name, weight in network.named_parameters() if "embed_tokens" not in name)
     share = 2 * n_weights * n_computed / seconds / _ceiling()
     peak = torch.cuda.max_memory_allocated() / 1e9
     print(
-        f"{quantization}: {len(texts) / seconds:.1f} texts/s, {n_tokens / seconds:,.0f} tokens/s, "
+        f"{torch.cuda.get_device_name()}, {quantization}, attention {encoder.facts['attention']}: "
+        f"{len(texts) / seconds:.1f} texts/s, {n_tokens / seconds:,.0f} tokens/s, "
         f"{share:.0%} of the measured ceiling, {n_computed / n_tokens:.0%} of the tokens computed, peak {peak:.1f} GB"
     )
     if quantization == "none":

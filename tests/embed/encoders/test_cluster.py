@@ -7,7 +7,7 @@ from genesem_embed import build as steps
 from genesem_embed.encoders import cluster as cluster_module
 from genesem_embed.encoders.model import describe_model
 from genesem_embed.encoders.transformer import load_encoder
-from genesem_embed.errors import InputError, TextsFailedError
+from genesem_embed.errors import InputError, StoreError, TextsFailedError
 from genesem_embed.store import Store
 from genesem_embed.texts import RecipeOptions
 
@@ -133,6 +133,12 @@ def test_where_actors_do_not_see_the_store_the_driver_writes(encoder, slide, mod
     monkeypatch.setattr(encoder, "_wanted", "actors")
     with pytest.raises(InputError, match="0 of 2 actors see the store"):
         build(slide, model, tmp_path / "other", encoder)
+    # An actor that comes later, on another machine, tells it too.
+    with (
+        Store.open(tmp_path / "late", mode="a") as store,
+        pytest.raises(StoreError, match="does not see the store at .*--writers driver"),
+    ):
+        list(encoder.publish(store, np.zeros((1, 32), np.uint8), ["MBP"]))
 
 
 def test_bad_texts_do_not_lose_the_others(encoder, texts):

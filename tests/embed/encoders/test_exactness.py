@@ -91,6 +91,19 @@ def test_sentence_transformers_gives_the_same(request, family, tiny_models, enco
         assert np.abs(collect(encoder_of(folder, batch_tokens=budget), texts) - expected).max() <= BOUND
 
 
+def test_a_query_of_an_embedding_model_is_that_of_its_own_prompt(
+    tiny_qwen3_embedding, encoder_of, collect, tiny_models
+):
+    from sentence_transformers import SentenceTransformer
+
+    users = tiny_models.gene_users(3)
+    other = SentenceTransformer(str(tiny_qwen3_embedding), device="cpu")
+    encoder = encoder_of(tiny_qwen3_embedding)
+    queries = [encoder._model.render("Find what is alike", user) for user in users]
+    assert np.abs(collect(encoder, queries) - other.encode(users, prompt_name="query")).max() <= BOUND
+    assert np.abs(collect(encoder, users) - other.encode(users, prompt_name="document")).max() <= BOUND
+
+
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_side_of_padding_in_the_files_changes_nothing(tiny_models, encoder_of, collect, tmp_path, side):
     folder = tiny_models.tiny_qwen3_embedding(tmp_path / side, padding_side=side)

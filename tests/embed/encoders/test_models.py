@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from genesem_embed.encoders.model import describe_model
 from genesem_embed.errors import EncodingError, InputError, ModelUnavailableError
@@ -51,6 +52,35 @@ def test_the_template_is_filled_in_as_transformers_does(tiny_qwen3, hf_tokenizer
     assert model.render(system, USER) == tokenizer.apply_chat_template(messages, tokenize=False, **options)
     ids = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)["input_ids"]
     assert model.tokenizer.tokenise([model.render(system, USER)]).ids[0].tolist() == ids
+
+
+def test_the_token_ids_are_those_that_the_cards_prescribe(tiny_qwen3, tiny_qwen3_embedding, tiny_bert):
+    """Composed by hand from the marks of the cards: no template, no post-processor."""
+
+    def ids(folder, system, **options):
+        model = describe_model(str(folder), **options)
+        return model.tokenizer.tokenise([model.render(system, USER)]).ids[0].tolist()
+
+    def composed(folder, *parts):
+        plain = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        marks = [plain.token_to_id(part) for part in parts]
+        return [
+            token
+            for part, mark in zip(parts, marks, strict=True)
+            for token in ([mark] if mark is not None else plain.encode(part, add_special_tokens=False).ids)
+        ]
+
+    start, end = "<|im_start|>", "<|im_end|>"
+    turns = (start, f"system\n{SYSTEM}", end, "\n", start, f"user\n{USER}", end, "\n", start, "assistant\n")
+    assert ids(tiny_qwen3, SYSTEM, thinking=True) == composed(tiny_qwen3, *turns)
+    closed = ("<think>", "\n\n", "</think>", "\n\n")
+    assert ids(tiny_qwen3, SYSTEM) == composed(tiny_qwen3, *turns, *closed)
+    assert ids(tiny_qwen3, None, pooling="user-mean") == composed(tiny_qwen3, *turns[4:], *closed)
+    assert ids(tiny_qwen3, SYSTEM, pooling="last") == composed(tiny_qwen3, *turns, *closed)
+    query = f"Instruct: {SYSTEM}\nQuery:{USER}"  # the card writes no blank after the colon
+    assert ids(tiny_qwen3_embedding, SYSTEM) == composed(tiny_qwen3_embedding, query, "<|endoftext|>")
+    assert ids(tiny_qwen3_embedding, None) == composed(tiny_qwen3_embedding, USER, "<|endoftext|>")
+    assert ids(tiny_bert, SYSTEM) == composed(tiny_bert, "[CLS]", USER, "[SEP]")
 
 
 def test_an_embedding_model_gets_task_and_query_or_the_bare_document(tiny_qwen3_embedding):

@@ -39,8 +39,8 @@ class Actors:
         if not self._ray.is_initialized():
             self._ray.init(address=address, log_to_driver=False, include_dashboard=False)
         gpus = int(self._ray.cluster_resources().get("GPU", 0)) if on_gpu else 1
-        kind = self._ray.remote(num_gpus=1 if on_gpu else 0, num_cpus=1, max_restarts=0)(start)
-        self._start = lambda: kind.remote(*arguments)
+        kind: Any = self._ray.remote(num_gpus=1 if on_gpu else 0, num_cpus=1, max_restarts=0)(start)
+        self._start: Callable[[], Any] = lambda: kind.remote(*arguments)
         self.handles = [self._start() for _ in range(n_actors or max(gpus, 1))]
         self.n_lost = 0
 
@@ -80,7 +80,7 @@ class Actors:
                 if len(left := again(rows)):
                     waiting.append(left)
             except self._ray.exceptions.RayTaskError as error:
-                raise error.as_instanceof_cause() from None
+                raise error.cause from None  # what the actor raised
             else:
                 idle.append(actor)
                 yield rows, found

@@ -4,6 +4,7 @@ Flash attention takes such texts as they are. Where there is none, scaled dot pr
 texts of like length, padded to the longest of each.
 """
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -58,17 +59,17 @@ def kernels(device: torch.device, dtype: torch.dtype) -> Iterator[Kernel]:
 def _flash_attn() -> Varlen | None:
     """Return the kernel of the package flash-attn, if it is installed and loads here."""
     try:
-        from flash_attn import flash_attn_varlen_func
-    except (ImportError, OSError):  # OSError: built for another torch
+        function = importlib.import_module("flash_attn").flash_attn_varlen_func
+    except (ImportError, OSError, AttributeError):  # absent, built for another torch, or too old
         return None
-    function = cast("Callable[..., Tensor]", flash_attn_varlen_func)
 
     def run(query: Tensor, key: Tensor, value: Tensor, ends: Ends, *, causal: bool, scale: float | None) -> Tensor:
         # Causal queries end at the last key (flash-attn 2.1 and later): what a text shares lies before its own tokens.
-        return function(
+        found: Tensor = function(
             query, key, value, ends.queries, ends.keys, ends.max_queries, ends.max_keys,
             softmax_scale=scale, causal=causal,
         )  # fmt: skip
+        return found
 
     return run
 

@@ -6,7 +6,7 @@ which is part of torch as well, uses all they have. Both are float32 throughout:
 
 import time
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ def use_fastest_products(network: nn.Module) -> Library:
 
     Only plain float32 layers on the CPU are changed; quantised ones bring products of their own.
     """
-    layers = [layer for layer in network.modules() if _is_plain(layer)]
+    layers: list[nn.Linear] = [layer for layer in network.modules() if _is_plain(layer)]
     if not layers or not _onednn_is_faster(max(layers, key=lambda layer: layer.weight.numel())):
         return "torch"
     for layer in layers:
@@ -41,14 +41,15 @@ def use_fastest_products(network: nn.Module) -> Library:
     return "onednn"
 
 
-def _is_plain(layer: Any) -> bool:  # noqa: ANN401 - any module
+def _is_plain(layer: nn.Module) -> TypeGuard[nn.Linear]:
     return type(layer) is nn.Linear and layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32
 
 
 @torch.inference_mode()
 def _onednn_is_faster(layer: nn.Linear) -> bool:
     """Measure both on the largest layer; a torch whose oneDNN is absent or gives other numbers keeps its own way."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not available or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         return False
     inputs = torch.randn(_ROWS, layer.in_features, generator=torch.Generator().manual_seed(0))
     try:
