@@ -9,20 +9,12 @@ import pytest
 
 from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Space, Store, text_keys
-from genesem_train.cells.cohort import read_cohort
+from genesem_train.cells.reading import read_cohort
+from genesem_train.cells.wording import DEFAULTS
 
 TYPES = ["B", "T", "macrophage", "tumour"]
 MARKERS = ["CD20", "CD3", "CD68", "keratin", "Ki67"]
-CHOICES = {
-    "k": 1,
-    "sections": ["similar", "near", "dissimilar", "distant"],
-    "occlude": [],
-    "sample": None,
-    "layout": "joint",
-    "content": "ranks",
-    "scaling": "raw",
-    "exclude_markers": None,
-}
+CHOICES = {**DEFAULTS, "scaling": "raw"}
 
 
 def make_slide(n_patients=12, n_cells=30):
@@ -54,7 +46,7 @@ def make_vectors(slide, noise):
     return (mixed + noise * rng.normal(size=mixed.shape)).astype(np.float32)
 
 
-def store_sentences(place, slide, *, noise=0.3, ids=None, split=None, warnings=(), dim=16, **changed):
+def store_sentences(place, slide, *, noise=0.3, ids=None, split=None, warnings=(), dim=16, markers=MARKERS, **changed):
     """Publish one vector a cell under the recipe stamp of `cell-sentences`."""
     choices = {**CHOICES, **changed}
     space = Space(
@@ -73,9 +65,9 @@ def store_sentences(place, slide, *, noise=0.3, ids=None, split=None, warnings=(
     names = list(slide.obs_names if ids is None else ids)
     rows = [slide.obs_names.get_loc(name.partition("#")[0]) for name in names]
     vectors = make_vectors(slide, noise)[rows]
-    texts = [f"{choices} {split} {name}" for name in names]
+    texts = [f"{choices} {split} {markers} {name}" for name in names]
     keys = text_keys(space.id, texts)
-    recipe = {"name": "cell-sentences", "version": 1, "cells": choices, "markers": MARKERS, "split": split}
+    recipe = {"name": "cell-sentences", "version": 1, "cells": choices, "markers": list(markers), "split": split}
     facts = {"name": "twelve", "fingerprint": fingerprint(slide), "n_spots": slide.n_obs, "n_genes": slide.n_vars}
     with Store.open(place, mode="a") as store:
         store.publish_segment(space, keys, vectors, texts, np.ones(len(texts), dtype=np.int32), {})

@@ -1,12 +1,18 @@
 import json
+from dataclasses import asdict, replace
+from functools import partial
 
 import pandas as pd
 import pytest
 
-from genesem_embed.store import Store
+from genesem_embed.datasets import draw_sample
+from genesem_embed.store import CollectionMissingError, Store
+from genesem_embed.texts.cells.options import CellOptions
+from genesem_embed.texts.cells.parse import parse_cell_options
 from genesem_train.cells import ablate
-from genesem_train.cells.ablate import ABLATIONS, flags, run_ablations
+from genesem_train.cells.ablate import ABLATIONS, run_ablations
 from genesem_train.cells.config import CellsConfig, HeadsConfig
+from genesem_train.cells.wording import DEFAULTS, flags, plain_json, words
 
 CONFIG = CellsConfig(folds=2, seeds=(0,), heads=HeadsConfig(epochs=8, batch=64, hidden=16, lr=1e-2))
 
@@ -27,8 +33,12 @@ def test_stored_wordings_are_compared_and_the_others_named(place, slide, stored,
     change = found["rows"]["k = 0"]["difference"]["type_accuracy"]
     assert change["high"] < 0
     assert found["rows"]["whole"]["difference"]["type_accuracy"]["value"] == 0
-    assert found["missing"]["k = 3"].startswith("genesem-embed build --dataset twelve.h5ad --store")
-    assert "--recipe cell-sentences --cells k=3" in found["missing"]["k = 3"]
+    assert found["missing"]["k = 3"] == {"k": 3}
+    assert found["build"].startswith("genesem-embed build --dataset twelve.h5ad --store")
+    assert " --cells folds=2 " in found["build"]
+    assert "--variant k=3 --variant k=5 " in found["build"]
+    assert "--variant 'negatives=paper-like k=3 negative_window=4-6'" in found["build"]
+    assert found["build"].endswith("--model test --pooling mean --max-tokens 256 --precision float32")
     table = pd.read_csv(tmp_path / "a" / "ablations.csv")
     assert table["ablation"].tolist() == list(found["rows"])
 
@@ -41,24 +51,40 @@ def test_a_second_run_reads_back_what_was_fitted(place, slide, stored, tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "typed"),
     [
         ("no spatial", " --cells sections=similar,dissimilar"),
         ("negative ranks 4-6", " --cells negatives=paper-like --cells k=3 --cells negative_window=4-6"),
         ("shuffled coordinates", " --cells shuffle_coordinates=true"),
     ],
 )
-def test_every_ablation_is_a_build_somebody_can_type(name, words):
-    assert flags(ABLATIONS[name]) == words
+def test_every_ablation_is_a_build_somebody_can_type(name, typed):
+    assert flags(ABLATIONS[name]) == typed
 
 
 def test_the_flags_are_the_recipe_s_own_options():
-    from genesem_embed.texts.cells.options import CellOptions
-    from genesem_embed.texts.cells.parse import parse_cell_options
-
     for change in ABLATIONS.values():
-        words = [word for word in flags(change).split() if word != "--cells"]
-        options = parse_cell_options(words)
+        options = parse_cell_options(words(change))
         for name, value in change.items():
             assert getattr(options, name) == (tuple(value) if isinstance(value, list) else value)
     assert parse_cell_options([]) == CellOptions()
+
+
+def test_the_defaults_are_the_recipe_s_own():
+    own = plain_json(asdict(CellOptions()))
+    of_the_split = {"split_by", "split_key", "status_key", "folds", "fold"}
+    assert {name: own[name] for name in own if name not in {*of_the_split, "scaling"}} == DEFAULTS
+
+
+def test_a_sample_of_the_cells_is_enough(place, slide, stored, tmp_path):
+    drawn = slide.obs_names[draw_sample(slide.n_obs, 200, 0)]
+    stored(place, slide, sample=200, ids=drawn)
+    stored(place, slide, sample=100, k=3, ids=drawn[:100])
+    with Store.open(place) as store:
+        run_all = partial(run_ablations, slide, store=store, dataset="twelve.h5ad")
+        found = run_all(replace(CONFIG, sample=150), out=tmp_path / "a")
+        assert list(found["rows"]) == ["whole", "k = 1"]
+        assert found["n_spots"] == 150
+        assert "--cells sample=150" in found["build"]
+        with pytest.raises(CollectionMissingError, match="sample=300"):
+            run_all(replace(CONFIG, sample=300), out=tmp_path / "b")

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from genesem_train.cells.cohort import UNKNOWN, read_cohort
+from genesem_train.cells.cohort import UNKNOWN
+from genesem_train.cells.reading import read_cohort
 from genesem_train.errors import ConfigError
 
 KEYS = {"label_key": "cell_type", "status_key": "status", "group_key": "patient"}

@@ -52,7 +52,7 @@ def test_the_command_line_fits_and_ablates(place, slide, stored, tmp_path):
     ablated = CliRunner().invoke(app, ["ablate", *shared, "--epochs", "3", "--out", str(tmp_path / "a")])
     assert ablated.exit_code == 0, ablated.output
     assert ablated.stdout.startswith("whole")
-    assert "--cells k=3" in ablated.stdout
+    assert "--variant k=3" in ablated.stdout
 
 
 def test_a_problem_is_one_line_and_exit_code_1(place, slide, stored, tmp_path):

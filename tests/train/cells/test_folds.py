@@ -27,11 +27,14 @@ def test_the_only_group_of_a_stratum_stays_for_fitting():
 
 def test_each_cell_keeps_what_its_own_fold_said():
     parts = [
-        (np.array([0, 2]), FoldPredictions(types=np.eye(2), status=np.ones((2, 1)), attention={1: np.array([0.4])})),
+        (
+            np.array([0, 2]),
+            FoldPredictions(types=np.eye(2), status=np.ones((2, 1)), attention={"patient": {1: np.array([0.4])}}),
+        ),
         (np.array([1]), FoldPredictions(types=np.array([[0.3, 0.7]]), status=np.zeros((1, 1)))),
     ]
-    whole = gather(parts, n_cells=3, n_patients=2)
+    whole = gather(parts, n_cells=3, n_bags={"patient": 2, "image": 2})
     assert whole.types.tolist() == [[1, 0], [0.3, 0.7], [0, 1]]
-    assert whole.attention is not None
-    assert whole.attention[1].tolist() == [0.4]
+    assert list(whole.attention) == ["patient"]
+    assert whole.attention["patient"][1].tolist() == [0.4]
     assert mean_pool(whole.types, np.array([0, 0, 1])) == pytest.approx(np.array([[0.65, 0.35], [0, 1]]))

@@ -10,7 +10,7 @@ from genesem_embed.store import Store
 from genesem_train.cells.baselines import MAKERS
 from genesem_train.cells.config import CellsConfig, HeadsConfig
 from genesem_train.cells.run import run_cells
-from genesem_train.errors import ConfigError, TrainError
+from genesem_train.errors import SlideMismatchError, TrainError
 from genesem_train.outputs import load_weights
 
 CONFIG = CellsConfig(
@@ -102,7 +102,7 @@ def test_one_patient_a_status_class_makes_folds_impossible(place, slide, stored,
 
 def test_a_split_by_cell_refuses_texts_with_neighbours(place, slide, stored, tmp_path):
     stored(place, slide)
-    with pytest.raises(ConfigError, match="a split by cell puts the sentences of test cells into the texts"):
+    with pytest.raises(SlideMismatchError, match="a split by cell puts the sentences of test cells into the texts"):
         run(place, slide, tmp_path / "r", replace(CONFIG, split="cell"))
 
 

@@ -1,15 +1,22 @@
 import pytest
 
 from genesem_embed.store import CollectionMissingError, Store
-from genesem_train.cells.sentences import choose_sentences, plain_sentences, stored_sentences
+from genesem_train.cells.choosing import choose_sentences, plain_sentences, sets_of_sample
+from genesem_train.cells.config import CellsConfig
+from genesem_train.cells.sentences import stored_sentences
 from genesem_train.errors import ConfigError, SlideMismatchError
 
 SPLIT = {"by": "patient", "n_folds": 2, "seed": 0, "sha256": "a" * 64}
 
 
-def sets_of(place, slide, n_folds=2):
+def sets_of(place, slide, **changes):
+    config = CellsConfig(**{"folds": 2, **changes})
     with Store.open(place) as store:
-        return stored_sentences(store, slide, dataset="twelve", space=None, split_digest="a" * 64, n_folds=n_folds)
+        return stored_sentences(store, slide, dataset="twelve", config=config, split_digest="a" * 64)
+
+
+def whole_sets(place, slide, sample=None, **changes):
+    return sets_of_sample(sets_of(place, slide, **changes), sample, 0)
 
 
 def test_the_set_with_context_is_chosen_and_its_plain_twin_found(place, slide, stored):
@@ -68,7 +75,14 @@ def test_other_cells_of_the_same_name_are_refused(place, slide, stored):
 
 
 def test_several_sets_are_listed_by_what_sets_them_apart(place, slide, stored):
-    stored(place, slide)
+    stored(place, slide, k=5)
     stored(place, slide, k=3)
-    with Store.open(place) as store, pytest.raises(ConfigError, match=r"2 sentence collections .* k=1.* k=3"):
-        choose_sentences(sets_of(place, slide), None, "twelve", store)
+    with Store.open(place) as store, pytest.raises(ConfigError, match=r"2 sentence collections .* k=3.* k=5"):
+        choose_sentences(whole_sets(place, slide), None, "twelve", store)
+
+
+def test_of_several_the_default_wording_is_chosen(place, slide, stored):
+    stored(place, slide, k=3)
+    digest = stored(place, slide).digest
+    with Store.open(place) as store:
+        assert choose_sentences(whole_sets(place, slide), None, "twelve", store).info(0).digest == digest

@@ -1,10 +1,9 @@
 """What each part of the text is worth: the same heads and folds on every stored wording, beside the whole one.
 
-Wordings are other builds of the same cells. Those that are stored are fitted, those that are not are named with the
-command that stores them. A wording that was fitted before is read back, so a stopped ablation goes on where it was.
+Wordings are other builds of the same cells. Those that are stored are fitted; one command is named that stores the
+others. A wording that was fitted before is read back, so a stopped ablation goes on where it was.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -14,13 +13,13 @@ import pandas as pd
 from anndata import AnnData
 
 from genesem_embed.store import Store
-from genesem_train.cells.cohort import Cohort, read_cohort
+from genesem_train.cells.builds import find_wording, one_build
 from genesem_train.cells.config import CellsConfig
 from genesem_train.cells.methods import OnStep, predict_sentences
 from genesem_train.cells.outputs import plain_config
+from genesem_train.cells.plan import Plan, make_plan
 from genesem_train.cells.predictions import Predictions
-from genesem_train.cells.run import Plan, plan_folds
-from genesem_train.cells.sentences import OWN_CHOICES, SentenceSet, build_command
+from genesem_train.cells.sentences import SentenceSet
 from genesem_train.cells.summary import score_differences, score_intervals, score_predictions
 from genesem_train.intervals import mean_and_sd
 from genesem_train.outputs import write_metrics
@@ -64,85 +63,59 @@ def run_ablations(
     GenesemError
         On any column, split or store that cannot be used.
     """
-    cohort = read_cohort(
-        slide,
-        label_key=config.label_key,
-        status_key=config.status_key,
-        group_key=config.group_key,
-        image_key=config.image_key,
-    )
-    plan = plan_folds(slide, cohort, config, store, dataset)
+    plan = make_plan(slide, config, store, dataset)
     (out / "ablations").mkdir(parents=True, exist_ok=True)
 
     @cache
     def whole() -> Sequence[Predictions]:
-        return predict_sentences(
-            store, plan.chosen, cohort, plan.folds, config.heads, config.seeds, lambda words: None
-        )[0]
+        return _predict(store, plan.chosen, plan, config)
 
     rows, missing = {}, {}
     for name, change in ABLATIONS.items():
-        wording = find_wording(plan.sets, plan.chosen, change)
+        wording = find_wording(plan.whole, plan.chosen, change)
         if wording is None:
-            missing[name] = build_command(store, dataset, flags(change))
+            missing[name] = change
             continue
         on_step(name)
-        rows[name] = _fit(wording, plan, cohort, config, store, out / "ablations", whole)
-    result = {"dataset": cohort.name, "collection": ", ".join(plan.chosen.digests), "rows": rows, "missing": missing}
+        rows[name] = _fit(wording, plan, config, store, out / "ablations", whole)
+    result: dict[str, Any] = {
+        "dataset": plan.cohort.name,
+        "n_spots": len(plan.cohort.ids),
+        "collection": ", ".join(plan.chosen.digests),
+        "rows": rows,
+        "missing": missing,
+    }
+    if missing:
+        result["build"] = one_build(store, dataset, plan, config, missing.values())
     write_metrics(out / "ablations.json", result)
     _table(rows).to_csv(out / "ablations.csv", index=False)
     return result
 
 
-def find_wording(sets: list[SentenceSet], whole: SentenceSet, change: Mapping[str, Any]) -> SentenceSet | None:
-    """Return the stored set that differs from `whole` by `change` alone, as JSON has both."""
-    wanted = json.loads(json.dumps({**whole.choices, **change}))
-    for one in sets:
-        if one.space == whole.space and _comparable(one.choices, wanted) == _comparable(wanted, wanted):
-            return one
-    return None
-
-
-def flags(change: Mapping[str, Any]) -> str:
-    """Return a change as options of `genesem-embed build`: lists with commas, rank windows as `1-3`."""
-    return "".join(f" --cells {name}={_word(name, value)}" for name, value in change.items())
-
-
-def _word(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return ("-" if name.endswith("window") else ",").join(map(str, value))
-    return str(value)
-
-
-def _comparable(choices: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the choices that matter: with k = 0 there is no context, whatever else was chosen about it."""
-    plain: dict[str, Any] = json.loads(json.dumps(dict(choices)))
-    if wanted["k"] == 0:
-        return {key: plain.get(key) for key in ("k", "occlude", "sample", *OWN_CHOICES)}
-    return plain
+def _predict(store: Store, wording: SentenceSet, plan: Plan, config: CellsConfig) -> list[Predictions]:
+    return predict_sentences(store, wording, plan.cohort, plan.folds, config.heads, config.seeds, lambda words: None)[0]
 
 
 def _fit(
     wording: SentenceSet,
     plan: Plan,
-    cohort: Cohort,
     config: CellsConfig,
     store: Store,
     folder: Path,
     whole: Callable[[], Sequence[Predictions]],
 ) -> dict[str, Any]:
     """Return the scores of one wording and its difference from the whole text, read back if they are there."""
+    cohort = plan.cohort
 
     def make() -> dict[str, Any]:
-        runs, _ = predict_sentences(store, wording, cohort, plan.folds, config.heads, config.seeds, lambda words: None)
+        runs = whole() if wording is plan.chosen else _predict(store, wording, plan, config)
         mean, sd = mean_and_sd([score_predictions(run, cohort) for run in runs])
         return {
             "mean": mean,
             "sd": sd,
             "interval": score_intervals(runs, cohort),
             "difference": score_differences(runs, whole(), cohort),
+            "n_dropped": sum((wording.info(0).notes.get("dropped_sentences") or {}).values()),
         }
 
     return recorded(folder, [wording.digests, plan.chosen.digests, plain_config(config)], make)
@@ -152,7 +125,7 @@ def _table(rows: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """Return one line a wording: accuracy and macro-F1 of types with interval and difference, status of patients."""
     lines = []
     for name, row in rows.items():
-        line: dict[str, Any] = {"ablation": name}
+        line: dict[str, Any] = {"ablation": name, "dropped_sentences": row["n_dropped"]}
         for score in ("type_accuracy", "type_f1_macro", "status_balanced_accuracy"):
             if score in row["mean"]:
                 low, high = row["interval"][score]

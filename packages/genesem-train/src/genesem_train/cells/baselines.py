@@ -36,7 +36,7 @@ def predict_majority(cohort: Cohort, folds: list[Fold]) -> Predictions:
         )
         for fold in folds
     ]
-    return gather(parts, len(cohort.ids), len(cohort.patient_names))
+    return gather(parts, len(cohort.ids), {})
 
 
 def predict_learner(
@@ -53,7 +53,7 @@ def predict_learner(
         )
         for fold in folds
     ]
-    return gather(parts, len(cohort.ids), len(cohort.patient_names))
+    return gather(parts, len(cohort.ids), {})
 
 
 def _learn(

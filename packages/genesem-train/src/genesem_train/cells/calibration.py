@@ -25,7 +25,9 @@ def fit_temperature(logits: Float[np.ndarray, "cell class"], targets: Int[np.nda
 
 
 def probabilities(logits: Float[np.ndarray, "cell class"], temperature: float) -> Float[np.ndarray, "cell class"]:
-    """Return the softmax of the logits at a temperature."""
+    """Return the softmax of the logits at a temperature; nothing of no classes."""
+    if logits.shape[1] == 0:
+        return logits
     return np.asarray(softmax(logits / temperature, axis=1), dtype=np.float64)
 
 

@@ -30,7 +30,7 @@ class HeadsConfig:
     status_weight: float = 0.3
     class_weights: ClassWeights = "sqrt"
     attention: bool = True
-    """Also pool the cells of a patient by attention; the mean is always there."""
+    """Also pool the cells of a patient, and of an image, by attention; the mean is always there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,8 @@ class CellsConfig:
     validation_share: float = 0.2
     seeds: tuple[int, ...] = (0, 1, 2)
     """Starts of the heads; the folds stay the same."""
+    sample: int | None = None
+    """Learn and test on so many cells only, drawn at random by `split_seed`; neighbours come from all cells."""
     neighbours: int = 10
     """Cells whose markers the neighbour baselines average."""
     space: str | None = None

@@ -6,9 +6,12 @@ from typing import Any
 
 from genesem_embed.datasets import load_slide
 from genesem_embed.store import Store, default_store
-from genesem_train.cells.ablate import run_ablations
+from genesem_train.cells.ablate import ABLATIONS, run_ablations
+from genesem_train.cells.builds import Purpose, missing_changes, occlusion_changes, one_build
 from genesem_train.cells.config import CellsConfig, read_settings
 from genesem_train.cells.methods import OnStep
+from genesem_train.cells.plan import make_plan
+from genesem_train.cells.predict import load_fitted, predict_slide
 from genesem_train.cells.results import CellsResult
 from genesem_train.cells.run import run_cells
 from genesem_train.config import build_settings
@@ -66,6 +69,34 @@ def ablate_cells(
         return run_ablations(slide, config, store=store, out=out, dataset=named, on_step=on_step)
 
 
+def builds_of_cells(
+    dataset: str | None,
+    purpose: Purpose,
+    *,
+    path: Path | None = None,
+    given: Mapping[str, object],
+    cells: int | None = None,
+    store_place: str | None = None,
+) -> str | None:
+    """Return the one build that stores what ablations or occlusions of `dataset` still lack; None where nothing is.
+
+    Parameters
+    ----------
+    cells
+        Texts of so many cells are enough for an occlusion; None is all of them.
+    """
+    named, config = resolve_cells(dataset, path, given)
+    slide = load_slide(named, kind="markers")
+    with Store.open(store_place or default_store()) as store:
+        plan = make_plan(slide, config, store, named)
+        if purpose == "ablations":
+            missing = missing_changes(plan, ABLATIONS, config.sample, config.split_seed)
+        else:
+            wanted = occlusion_changes(plan.chosen, purpose, cells)
+            missing = missing_changes(plan, wanted, cells, config.split_seed)
+        return one_build(store, named, plan, config, missing.values()) if missing else None
+
+
 def resolve_cells(
     dataset: str | None, path: Path | None, given: Mapping[str, object], epochs: int | None = None
 ) -> tuple[str, CellsConfig]:
@@ -86,3 +117,20 @@ def resolve_cells(
         values["heads"] = {**values.get("heads", {}), "epochs": epochs}
     config: CellsConfig = build_settings(CellsConfig, values, str(path) if path else "the command line")
     return str(named), config
+
+
+def predict_cells(
+    model: Path, dataset: str, *, store_place: str | None = None, out: Path | None = None
+) -> tuple[dict[str, Any], Path]:
+    """Return what the fit in the folder `model` says about the cells of `dataset`, and the folder it was written to.
+
+    Raises
+    ------
+    GenesemError
+        On a folder, cells or a store that cannot be used; nothing is written then.
+    """
+    fitted = load_fitted(model)
+    slide = load_slide(dataset, kind="markers")
+    out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"
+    with Store.open(store_place or default_store()) as store:
+        return predict_slide(slide, fitted, store=store, out=out, dataset=dataset), out

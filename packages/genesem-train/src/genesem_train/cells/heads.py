@@ -18,8 +18,6 @@ from genesem_train.cells.cohort import UNKNOWN, Cohort
 from genesem_train.cells.config import ClassWeights, HeadsConfig
 from genesem_train.cells.folds import Fold
 from genesem_train.cells.networks import CellHeads, HeadLogits
-from genesem_train.cells.pooling import attend_patients
-from genesem_train.cells.predictions import FoldPredictions
 from genesem_train.errors import TrainingError
 
 
@@ -40,6 +38,10 @@ class FittedHeads:
         with torch.no_grad():
             result: HeadLogits = self.heads(torch.from_numpy((vectors - self.mean) / self.scale))
         return result
+
+    def status_probabilities(self, logits: HeadLogits) -> Float[np.ndarray, "cell status"]:
+        """Return the calibrated probability of each status."""
+        return probabilities(logits.status.numpy().astype(np.float64), self.status_temperature)
 
     def type_probabilities(self, vectors: Float[np.ndarray, "cell dim"]) -> Float[np.ndarray, "cell type"]:
         """Return the calibrated probability of each cell type."""
@@ -116,29 +118,6 @@ def fit_heads(
             break
     heads.load_state_dict(best)
     return _calibrated(fitted, vectors, cohort, fold)
-
-
-def predict_fold(
-    fitted: FittedHeads,
-    vectors: Float[np.ndarray, "cell dim"],
-    cohort: Cohort,
-    fold: Fold,
-    options: HeadsConfig,
-    seed: int,
-) -> FoldPredictions:
-    """Return the probabilities of the test cells and, by attention, of the patients that are all test cells."""
-    logits = fitted.logits(vectors[fold.test])
-    has_status = bool(cohort.status_names)
-    attention = (
-        attend_patients(fitted.logits(vectors).hidden, cohort, fold, seed) if options.attention and has_status else {}
-    )
-    return FoldPredictions(
-        types=probabilities(logits.types.numpy().astype(np.float64), fitted.type_temperature),
-        status=probabilities(logits.status.numpy().astype(np.float64), fitted.status_temperature)
-        if has_status
-        else np.zeros((len(fold.test), 0)),
-        attention=attention,
-    )
 
 
 def _loss(

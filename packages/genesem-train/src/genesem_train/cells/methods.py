@@ -9,14 +9,15 @@ from genesem_embed.store import Store
 from genesem_train.cells.baselines import MAKERS, predict_learner, predict_majority
 from genesem_train.cells.cohort import Cohort
 from genesem_train.cells.config import HeadsConfig
+from genesem_train.cells.fold_model import FoldModel, fit_fold, predict_fold
 from genesem_train.cells.folds import Fold
-from genesem_train.cells.heads import FittedHeads, fit_heads, predict_fold
-from genesem_train.cells.neighbours import neighbour_means
 from genesem_train.cells.predictions import FoldPredictions, Predictions, gather
 from genesem_train.cells.sentences import SentenceSet
 
 if TYPE_CHECKING:
     from jaxtyping import Int
+
+    from genesem_train.cells.pooling import Level
 
 PLAIN = "plain sentence, no context"
 OnStep = Callable[[str], None]
@@ -31,24 +32,24 @@ def predict_sentences(
     heads: HeadsConfig,
     seeds: Sequence[int],
     on_step: OnStep,
-) -> tuple[list[Predictions], list[list[FittedHeads]]]:
-    """Return the predictions of each seed from stored vectors, and its heads of every fold."""
+) -> tuple[list[Predictions], list[list[FoldModel]]]:
+    """Return the predictions of each seed from stored vectors, and its models of every fold."""
     parts: list[list[tuple[Int[np.ndarray, " cell"], FoldPredictions]]] = [[] for _ in seeds]
-    fitted: list[list[FittedHeads]] = [[] for _ in seeds]
+    fitted: list[list[FoldModel]] = [[] for _ in seeds]
     for number, fold in enumerate(folds):
         vectors = sentences.matrix(store, number, cohort.ids)
         for place, seed in enumerate(seeds):
             on_step(f"fold {number + 1} of {len(folds)}, seed {seed}")
-            one = fit_heads(vectors, cohort, fold, heads, seed)
+            one = fit_fold(vectors, cohort, fold, heads, seed)
             fitted[place].append(one)
-            parts[place].append((fold.test, predict_fold(one, vectors, cohort, fold, heads, seed)))
-    return [gather(part, len(cohort.ids), len(cohort.patient_names)) for part in parts], fitted
+            parts[place].append((fold.test, predict_fold(one, vectors, cohort, fold)))
+    n_bags: dict[Level, int] = {"patient": len(cohort.patient_names), "image": len(cohort.image_names)}
+    return [gather(part, len(cohort.ids), n_bags) for part in parts], fitted
 
 
 def predict_baselines(cohort: Cohort, folds: list[Fold], n_neighbours: int, on_step: OnStep) -> dict[str, Predictions]:
     """Return what every baseline without a language model predicts, by name."""
-    means = neighbour_means(cohort.values, cohort.coords, cohort.images, n_neighbours)
-    both = np.hstack([cohort.values, means])
+    both = np.hstack([cohort.values, cohort.around])
     found = {"majority": predict_majority(cohort, folds)}
     for name in MAKERS:
         for label, features in (("markers", cohort.values), (f"markers + {n_neighbours} neighbours", both)):

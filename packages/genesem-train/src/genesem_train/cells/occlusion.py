@@ -66,7 +66,8 @@ def _left_out(one: SentenceSet, chosen: SentenceSet) -> tuple[str, str] | None:
     occluded = list(one.choices.get("occlude") or [])
     if len(occluded) == 1 and whole == kept:
         return "marker", str(occluded[0])
-    if not occluded and len(whole - kept) == 1 and kept < whole:
+    apart = chosen.choices.get("layout") == "sections"  # then a section less is a shorter vector, not another text
+    if not occluded and not apart and len(whole - kept) == 1 and kept < whole:
         return "section", str(next(iter(whole - kept)))
     return None
 

@@ -1,9 +1,12 @@
 """What a method says about cells it was not fitted on."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
+
+from genesem_train.cells.pooling import Level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,8 +15,8 @@ class Predictions:
 
     types: Float[np.ndarray, "cell type"]
     status: Float[np.ndarray, "cell status"]
-    attention: Float[np.ndarray, "patient status"] | None = None
-    """Status of each patient by attention over its cells; None for methods without."""
+    attention: Mapping[Level, Float[np.ndarray, "bag status"]] = field(default_factory=dict)
+    """Status of each patient and of each image by attention over its cells; empty for methods without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,26 +25,32 @@ class FoldPredictions:
 
     types: Float[np.ndarray, "cell type"]
     status: Float[np.ndarray, "cell status"]
-    attention: dict[int, Float[np.ndarray, " status"]] = field(default_factory=dict)
-    """By patient code, for the patients whose cells are all in the test part."""
+    attention: Mapping[Level, Mapping[int, Float[np.ndarray, " status"]]] = field(default_factory=dict)
+    """By code of the patient or image, for those whose cells are all in the test part."""
 
 
-def gather(parts: list[tuple[Int[np.ndarray, " cell"], FoldPredictions]], n_cells: int, n_patients: int) -> Predictions:
+def gather(
+    parts: Sequence[tuple[Int[np.ndarray, " cell"], FoldPredictions]], n_cells: int, n_bags: Mapping[Level, int]
+) -> Predictions:
     """Return the folds' predictions as one table over all cells.
 
     Parameters
     ----------
     parts
         Test rows of a fold, and what the fold said about them.
+    n_bags
+        How many patients and images there are.
     """
     n_types, n_status = parts[0][1].types.shape[1], parts[0][1].status.shape[1]
     types, status = np.full((n_cells, n_types), np.nan), np.full((n_cells, n_status), np.nan)
-    attention = np.full((n_patients, n_status), np.nan)
+    attention = {level: np.full((n, n_status), np.nan) for level, n in n_bags.items()}
     for rows, part in parts:
         types[rows], status[rows] = part.types, part.status
-        for patient, probs in part.attention.items():
-            attention[patient] = probs
-    return Predictions(types=types, status=status, attention=attention if np.isfinite(attention).any() else None)
+        for level, found in part.attention.items():
+            for bag, probs in found.items():
+                attention[level][bag] = probs
+    told = {level: probs for level, probs in attention.items() if np.isfinite(probs).any()}
+    return Predictions(types=types, status=status, attention=told)
 
 
 def mean_pool(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from genesem_train.cells.cohort import Cohort
-from genesem_train.cells.heads import FittedHeads
+from genesem_train.cells.fold_model import FoldModel
 from genesem_train.cells.occlusion import Occlusion
 from genesem_train.cells.predictions import Predictions
 
@@ -21,7 +21,7 @@ class CellsResult:
     """Of the method itself, one a seed."""
     others: Mapping[str, Sequence[Predictions]]
     """Of every baseline, one a seed where there are seeds."""
-    heads: Sequence[Sequence[FittedHeads]]
+    models: Sequence[Sequence[FoldModel]]
     """Of every seed, one a fold."""
     occlusions: Sequence[Occlusion]
     out: Path

@@ -15,11 +15,10 @@ from jaxtyping import Float
 
 from genesem_embed.datasets import fingerprint
 from genesem_embed.store import CollectionInfo, CollectionMissingError, Store
-from genesem_train.errors import ConfigError, SlideMismatchError
+from genesem_train.cells.config import CellsConfig
+from genesem_train.cells.wording import RECIPE, build_command, flags, split_choices
+from genesem_train.errors import SlideMismatchError
 
-RECIPE = "cell-sentences"
-OWN_CHOICES = ("content", "scaling", "exclude_markers", "target_markers", "undetected")
-"""Choices that shape the cell's own sentence."""
 WHOLE_SLIDE = -1
 """Key of the one collection that serves every fold."""
 
@@ -45,109 +44,76 @@ class SentenceSet:
         return self.choices.get("k") == 0
 
     @property
-    def is_partial(self) -> bool:
-        """Tell whether words or cells were left out for an occlusion."""
-        return bool(self.choices.get("occlude")) or bool(self.choices.get("sample"))
+    def is_occluded(self) -> bool:
+        """Tell whether words were left out to see what they are worth."""
+        return bool(self.choices.get("occlude"))
+
+    def holds(self, sample: int | None, seed: int) -> bool:
+        """Tell whether there is a text of every cell, or of every cell of a sample."""
+        own = self.choices.get("sample")
+        return own is None or (sample is not None and own >= sample and self.choices.get("seed", 0) == seed)
 
     def info(self, fold: int) -> CollectionInfo:
         """Return the collection of a fold."""
         return self.by_fold[WHOLE_SLIDE] if WHOLE_SLIDE in self.by_fold else self.by_fold[fold]
 
     def matrix(self, store: Store, fold: int, ids: list[str]) -> Float[np.ndarray, "cell dim"]:
-        """Return one vector a cell, in the order of `ids`; of a paired layout both vectors, side by side."""
+        """Return one vector a cell, in the order of `ids`; of a layout of several texts a cell all vectors in a row."""
         info = self.info(fold)
-        row = {name: position for position, name in enumerate(store.ids(info))}
+        names = store.ids(info)
+        row = {name: position for position, name in enumerate(names)}
         vectors = np.asarray(store.matrix(info), dtype=np.float32)
-        if self.choices.get("layout") == "paired":
-            sides = [[row[f"{name}#{side}"] for name in ids] for side in ("positive", "negative")]
-            return np.hstack([vectors[side] for side in sides])
-        return vectors[[row[name] for name in ids]]
+        if self.choices.get("layout", "joint") == "joint":
+            return vectors[[row[name] for name in ids]]
+        sides = dict.fromkeys(name.rpartition("#")[2] for name in names)
+        return np.hstack([vectors[[row[f"{name}#{side}"] for name in ids]] for side in sides])
 
 
 def stored_sentences(
-    store: Store, slide: AnnData, *, dataset: str, space: str | None, split_digest: str, n_folds: int
+    store: Store, slide: AnnData, *, dataset: str, config: CellsConfig, split_digest: str
 ) -> list[SentenceSet]:
-    """Return every usable set of sentence collections of the slide, largest context last.
+    """Return every set of sentence collections of the slide that a fit with this split may learn from.
 
-    Sets whose scaling was fitted on another split than `split_digest` are left out, as are sets with a fold missing.
+    Left out are sets whose texts were made for another split, sets with a fold missing, sets that serve every fold
+    where the split is by cell (their texts have test cells for neighbours), and sets scaled on all cells.
 
     Raises
     ------
     CollectionMissingError
         Nothing is stored for this slide under the recipe.
     SlideMismatchError
-        What is stored was built from other cells, or for another split.
+        What is stored was built from other cells, or would carry test cells into training texts.
     """
-    found = store.find_collections(recipe=RECIPE, space=space)
+    found = store.find_collections(recipe=RECIPE, space=config.space)
     mark = fingerprint(slide)
     mine = [info for info in found if info.slide["fingerprint"] == mark]
     name = slide.uns["genesem"]["name"]
+    command = build_command(store, dataset, flags(split_choices(config)))
     if not mine:
-        _refuse([info for info in found if info.slide["name"] == name], name, build_command(store, dataset), mark)
-    fitting = [info for info in mine if not info.recipe.get("split") or info.recipe["split"]["sha256"] == split_digest]
-    sets = [whole for whole in _group(fitting) if WHOLE_SLIDE in whole.by_fold or len(whole.by_fold) == n_folds]
+        _refuse([info for info in found if info.slide["name"] == name], name, command, mark)
+    safe = [info for info in mine if why_unsafe(info, config, split_digest) is None]
+    sets = [whole for whole in _group(safe) if WHOLE_SLIDE in whole.by_fold or len(whole.by_fold) == config.folds]
     if not sets:
-        split = next(info.recipe["split"] for info in mine if info.recipe.get("split"))
-        msg = (
-            f"the sentences stored for {name} had their scaling fitted on another split (by {split['by']}, "
-            f"{split['n_folds']} folds, seed {split['seed']}) than this fit's; expected the same, or test cells would "
-            f"have shaped training texts; fit with that split, or run: {build_command(store, dataset)}"
-        )
+        reasons = list(dict.fromkeys(why for info in mine if (why := why_unsafe(info, config, split_digest))))
+        lacks = f"of {config.folds} folds, some have no collection; expected one a fold"
+        msg = f"the sentences stored for {name} cannot be learnt from: {'; '.join(reasons) or lacks}; run: {command}"
         raise SlideMismatchError(msg)
-    return sorted(sets, key=lambda one: (one.is_partial, json.dumps(dict(one.choices), sort_keys=True, default=str)))
+    return sorted(sets, key=lambda one: (one.is_occluded, json.dumps(dict(one.choices), sort_keys=True, default=str)))
 
 
-def choose_sentences(sets: list[SentenceSet], digest: str | None, dataset: str, store: Store) -> SentenceSet:
-    """Return the set with context to fit on: the one whose digest begins so, else the only one there is.
-
-    Raises
-    ------
-    ConfigError
-        When none or several fit.
-    """
-    if digest:
-        fitting = [one for one in sets if any(info.digest.startswith(digest) for info in one.by_fold.values())]
-    else:
-        whole = [one for one in sets if not one.is_plain and not one.is_partial]
-        fitting = [one for one in whole if not any(_lacks_sections(one, other) for other in whole)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        listed = "; ".join(f"{one.info(0).digest[:12]} {describe(one, fitting)}" for one in fitting)
-        msg = f"{len(fitting)} sentence collections fit {dataset}: {listed}; choose with --collection or --space"
-        raise ConfigError(msg)
-    wanted = f"whose digest begins with {digest}" if digest else "with context"
-    msg = f"no sentence collection of {dataset} {wanted} is stored; run: {build_command(store, dataset)}"
-    raise CollectionMissingError(msg)
-
-
-def plain_sentences(sets: list[SentenceSet], chosen: SentenceSet) -> SentenceSet | None:
-    """Return the set without context that is otherwise worded like `chosen`, if it is stored."""
-    for one in sets:
-        alike = all(one.choices.get(key) == chosen.choices.get(key) for key in OWN_CHOICES)
-        if one.is_plain and not one.is_partial and one.space == chosen.space and alike:
-            return one
+def why_unsafe(info: CollectionInfo, config: CellsConfig, split_digest: str) -> str | None:
+    """Return how test cells would get into training texts, or None where they cannot."""
+    choices, split = info.recipe["cells"], info.recipe.get("split")
+    if choices.get("scaling_scope") == "cohort" and choices.get("scaling") != "raw":
+        return "they were scaled on all cells (scaling_scope=cohort), test cells included"
+    if split and split["sha256"] != split_digest:
+        return (
+            f"they were made for another split (by {split['by']}, {split['n_folds']} folds, seed {split['seed']}) than "
+            "this fit's, so test cells would have shaped training texts"
+        )
+    if config.split == "cell" and not split:
+        return "a split by cell puts the sentences of test cells into the texts of training cells, as their neighbours"
     return None
-
-
-def describe(one: SentenceSet, among: list[SentenceSet]) -> str:
-    """Return the choices of a set in which it differs from others."""
-    keys = sorted({key for other in among for key in other.choices})
-    varied = [key for key in keys if len({json.dumps(other.choices.get(key), default=str) for other in among}) > 1]
-    told = [f"{key}={one.choices.get(key)}" for key in varied]
-    return ", ".join([*told, f"space {one.space[:12]}"])
-
-
-def build_command(store: Store, dataset: str, extra: str = "") -> str:
-    """Return the command that stores sentences."""
-    return f"genesem-embed build --dataset {dataset} --store {store.place} --recipe {RECIPE}{extra} [--model minilm]"
-
-
-def _lacks_sections(one: SentenceSet, other: SentenceSet) -> bool:
-    """Tell whether `one` is `other` with a section left out, which an occlusion or ablation stores."""
-    rest = [{key: value for key, value in each.choices.items() if key != "sections"} for each in (one, other)]
-    fewer = set(one.choices["sections"]) < set(other.choices["sections"])
-    return fewer and rest[0] == rest[1] and one.space == other.space
 
 
 def _group(infos: list[CollectionInfo]) -> list[SentenceSet]:

@@ -46,6 +46,9 @@ def ablate(
     image_key: Annotated[str | None, typer.Option(help="Column with the image (cells). [default: image]")] = None,
     split: Annotated[str | None, typer.Option(help="patient, image or cell (cells). [default: patient]")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds (cells). [default: 5]")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Use so many cells, drawn at random; neighbours come from all (cells).")
+    ] = None,
     seeds: SeedsOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of a fit; of cells: at most so many.")] = None,
     space: Annotated[str | None, typer.Option(help="First characters of the space id, where several fit.")] = None,
@@ -63,7 +66,8 @@ def ablate(
     from genesem_train.cells.config import wants_cells
 
     keys = {"label_key": label_key, "status_key": status_key, "group_key": group_key, "image_key": image_key}
-    of_cells = {"split": split, "folds": folds, **{name: keys[name] for name in keys if name != "label_key"}}
+    names = ("status_key", "group_key", "image_key")
+    of_cells = {"split": split, "folds": folds, "sample": sample, **{name: keys[name] for name in names}}
     if wants_cells(method, config) or any(value is not None for value in of_cells.values()):
         given = {**of_cells, "label_key": label_key, "seeds": numbers(seeds), "space": space, "collection": collection}
         _ablate_cells(dataset, store, config, out, given, epochs, as_json)
@@ -95,7 +99,7 @@ def _ablate_cells(
     as_json: bool,
 ) -> None:
     from genesem_train.cells.entry import ablate_cells
-    from genesem_train.cells.report import ablation_lines
+    from genesem_train.cells.terminal import ablation_lines
 
     found = ablate_cells(dataset, path=config, given=given, epochs=epochs, store_place=store, out=out, on_step=tell)
     say(found, ablation_lines(found), as_json=as_json)

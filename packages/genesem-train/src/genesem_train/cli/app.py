@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from genesem_train import __version__
-from genesem_train.cli import ablate, fit
+from genesem_train.cli import ablate, builds, fit
 from genesem_train.cli.console import OneLineErrors
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ def _shared(
 
 fit.register(app)
 ablate.register(app)
+builds.register(app)
 
 
 def main() -> None:

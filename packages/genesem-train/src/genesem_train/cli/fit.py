@@ -73,6 +73,9 @@ def fit(
         str | None, typer.Option(help="What folds never divide: patient, image or cell. [default: patient]")
     ] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="Folds (spatial2sentence). [default: 5]")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Use so many cells, drawn at random (spatial2sentence).")
+    ] = None,
     resolution: Annotated[
         str | None, typer.Option(help="single-cell or spot-array: how far the smooth-pca baseline looks.")
     ] = None,
@@ -93,6 +96,7 @@ def fit(
             **keys,
             "split": split,
             "folds": folds,
+            "sample": sample,
             "seeds": numbers(seeds),
             "space": space,
             "collection": collection,
@@ -127,7 +131,7 @@ def _fit_cells(
     as_json: bool,
 ) -> None:
     from genesem_train.cells.entry import fit_cells
-    from genesem_train.cells.report import terminal_lines
+    from genesem_train.cells.terminal import terminal_lines
 
     result = fit_cells(dataset, path=config, given=given, epochs=epochs, store_place=store, out=out, on_step=tell)
     say(result.metrics, terminal_lines(result), as_json=as_json)
