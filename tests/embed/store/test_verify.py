@@ -1,14 +1,19 @@
 """Nothing that happens to a published store goes unnoticed."""
 
+import json
 import random
 import shutil
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from genesem_embed.cli import app
 from genesem_embed.errors import GenesemError
 from genesem_embed.store import Store
 from genesem_embed.store.sharing.publish import publish
+from genesem_embed.store.sharing.pull import pull
+from genesem_embed.store.sharing.source import FolderSource
 
 
 @pytest.fixture
@@ -121,3 +126,34 @@ def test_an_index_that_lacks_rows_is_reported(filled, maker):
     with Store.open(filled.root) as store:
         report = store.verify()
     assert {problem.place for problem in report.problems} == {"index.duckdb"}
+
+
+def test_what_nothing_needs_is_noted_and_is_no_fault(filled, maker, tmp_path):
+    assert filled.verify().notes == ()
+    loose = maker.publish(filled, maker.texts(800))
+    unused = maker.in_space(revision="unused").space
+    (filled.root / "spaces" / f"{unused.id}.json").write_bytes(unused.to_json())
+    table = filled.root / "collections" / "demo.spot-symbols" / f"{'b' * 64}.parquet"
+    table.write_bytes(b"x")
+    (filled.root / "tmp" / "crashed").mkdir()
+    expected = {
+        f"segments/{loose}": "no collection and no ref needs it",
+        f"spaces/{unused.id}.json": "no segment and no collection belongs to it",
+        table.relative_to(filled.root).as_posix(): "a table whose collection was never published",
+        "tmp/crashed": "left by a crash",
+    }
+    report = filled.verify()
+    assert report.ok
+    assert {note.place: note.what for note in report.notes} == expected
+    assert {note.place for note in filled.verify(quick=True).notes} == set(expected) - {f"segments/{loose}"}
+    done = CliRunner().invoke(app, ["verify", "--store", str(filled.root)])
+    assert done.exit_code == 0
+    assert f"note: segments/{loose}: no collection and no ref needs it" in done.stdout
+    told = json.loads(CliRunner().invoke(app, ["verify", "--store", str(filled.root), "--json"]).stdout)
+    assert {note["place"]: note["what"] for note in told["notes"]} == expected
+
+
+def test_a_pull_leaves_nothing_to_note(filled, tmp_path):
+    with Store.create(tmp_path / "o") as other:
+        pull(other, FolderSource(filled.root))
+        assert other.verify().notes == ()

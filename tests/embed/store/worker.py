@@ -67,12 +67,31 @@ def compact_all(place):
         compact(store)
 
 
+def sweep_again_and_again(place, stop_file, grace_s):
+    """Compact and collect garbage until told to stop."""
+    rounds = 0
+    with Store.open(place, "a") as store:
+        while not Path(stop_file).exists():
+            collect_garbage(store, dry_run=False, older_than_s=float(grace_s))
+            compact(store, target_rows=16)
+            rounds += 1
+    print("rounds", rounds)
+
+
 def sweep(place):
     with Store.open(place, "a") as store:
         collect_garbage(store, dry_run=False, older_than_s=0)
 
 
-TASKS = {"build": build, "read": read, "merge": merge_into, "pull": pull_from, "compact": compact_all, "gc": sweep}
+TASKS = {
+    "build": build,
+    "read": read,
+    "merge": merge_into,
+    "pull": pull_from,
+    "compact": compact_all,
+    "gc": sweep,
+    "sweep": sweep_again_and_again,
+}
 
 if __name__ == "__main__":
     print("ready", flush=True)

@@ -1,5 +1,6 @@
 """Store: vectors at rest, found by key; a folder that any number of processes read and write at once."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,13 +13,15 @@ from genesem_embed.errors import CollectionMissingError, IntegrityError, StoreEr
 from genesem_embed.store.catalog import Catalog
 from genesem_embed.store.files import layout
 from genesem_embed.store.files.collection import CollectionInfo, read_collection, write_collection
-from genesem_embed.store.files.disk import publish_file, publish_folder, staging
+from genesem_embed.store.files.disk import freshen, publish_file, publish_folder, staging
 from genesem_embed.store.files.layout import (
     COLLECTIONS,
     FOLDERS,
+    HIDDEN,
     SEGMENTS,
     SPACES,
     STORE_FILE,
+    TMP,
     check_store,
     store_json,
 )
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["r", "a"]
 T = TypeVar("T")
+GC_WAITS, GC_WAIT_S = 100, 0.05
 
 
 class Store(Catalog):
@@ -100,9 +104,16 @@ class Store(Catalog):
         self._index.close()
 
     def missing(self, keys: Keys) -> npt.NDArray[np.bool_]:
-        """Tell for every key whether no vector is stored, counting what others published up to now."""
+        """Tell for every key whether no vector is stored, counting what others published up to now.
+
+        Opened with mode "a", this also marks the segments found as relied on: `gc` keeps them for its grace time.
+        """
         checked = _checked(keys)
-        which, _, _ = self._indexed(lambda: self._locate(checked))
+        while True:
+            which, number, _ = self._indexed(lambda: self._locate(checked))
+            used = [self._index.digests[at] for at in np.unique(number).tolist()]
+            if self.mode == "r" or self.rely_on(used):
+                break
         absent = np.ones(len(keys), bool)
         absent[which] = False
         return absent
@@ -119,6 +130,19 @@ class Store(Catalog):
         """
         checked = _checked(keys)
         return self._indexed(lambda: self._read(checked))
+
+    def count_missing(self, keys: Keys) -> int:
+        """Return how many keys have no vector; a segment that `gc` is just putting back counts as there."""
+        for _ in range(GC_WAITS):
+            absent = int(self.missing(keys).sum())
+            if not absent or not any((self.root / TMP / HIDDEN).glob("*")):
+                break
+            time.sleep(GC_WAIT_S)
+        return absent
+
+    def rely_on(self, digests: Sequence[str]) -> bool:
+        """Mark segments as about to be named by a collection or ref; False if `gc` took one of them meanwhile."""
+        return freshen(self.root / SEGMENTS / digest for digest in digests)
 
     def publish_segment(
         self,
@@ -167,7 +191,7 @@ class Store(Catalog):
     ) -> CollectionInfo:
         """Return the published collection; every key must have its vector already."""
         self._check_writable()
-        if n_absent := int(self.missing(keys).sum()):
+        if n_absent := self.count_missing(keys):
             msg = (
                 f"{n_absent} of {len(keys)} keys of collection {name} have no vector yet; publish their segments first"
             )
@@ -225,13 +249,13 @@ class Store(Catalog):
         """Return totals of the store, by space and by collection, as plain JSON values."""
         from genesem_embed.store.index.listing import describe
 
-        return self._undisturbed(lambda: describe(self))
+        return self.undisturbed(lambda: describe(self))
 
     def ls(self) -> list[dict[str, Any]]:
         """Return one row per space, segment and collection, with its size in bytes."""
         from genesem_embed.store.index.listing import rows
 
-        return self._undisturbed(lambda: rows(self))
+        return self.undisturbed(lambda: rows(self))
 
     def verify(self, *, quick: bool = False) -> "Report":
         """Return what is damaged, missing or does not belong; `quick` looks at presence and size only."""
@@ -257,7 +281,7 @@ class Store(Catalog):
         self._refresh()
         return self._index.count(digest)
 
-    def _undisturbed(self, read: Callable[[], T]) -> T:
+    def undisturbed(self, read: Callable[[], T]) -> T:
         """Return what `read` returns, reading again if `gc` removed a compacted segment meanwhile."""
         while True:
             listed = self.segment_digests()
@@ -274,7 +298,7 @@ class Store(Catalog):
             self._refresh()
             return read()
 
-        return self._undisturbed(refreshed)
+        return self.undisturbed(refreshed)
 
     def _read(self, keys: Keys) -> npt.NDArray[Any]:
         which, number, row = self._locate(keys)

@@ -15,6 +15,8 @@ SEGMENTS = "segments"
 COLLECTIONS = "collections"
 REFS = "refs"
 TMP = "tmp"
+HIDDEN = "gc"
+"""Folder under ``tmp/`` where `gc` looks once more at what it is about to remove."""
 INDEX = "index.duckdb"
 FOLDERS = (SPACES, SEGMENTS, COLLECTIONS, REFS)
 

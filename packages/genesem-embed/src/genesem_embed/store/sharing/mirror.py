@@ -88,6 +88,10 @@ class MirroredStore(Store):
             self._segments[digest] = self._checked_segment(CachedSegment(self.cache, digest))
         return self._segments[digest]
 
+    def rely_on(self, digests: Sequence[str]) -> bool:
+        """Do nothing: no `gc` runs at a URL."""
+        return True
+
     def verify(self, *, quick: bool = False) -> "Report":
         """Return what is damaged, missing or does not belong; reads every file, with `quick` names and sizes."""
         from genesem_embed.store.trust.verify_remote import verify_remote
@@ -116,14 +120,14 @@ class MirroredStore(Store):
             list(pool.map(lambda segment: segment.keys.read(0, 1), segments))
         return segments
 
-    def _undisturbed(self, read: Callable[[], T]) -> T:
+    def undisturbed(self, read: Callable[[], T]) -> T:
         """Return what `read` returns, reading again if segments were removed over there since they were listed."""
         try:
-            return super()._undisturbed(read)
+            return super().undisturbed(read)
         except IntegrityError:
             if not self._relist():
                 raise
-        return super()._undisturbed(read)
+        return super().undisturbed(read)
 
     def _checked_segment(self, segment: Segment) -> Segment:
         facts, space = segment.manifest, self.read_space(segment.manifest.space)

@@ -59,11 +59,23 @@ def pull(
         The connection failed for good; run again to go on.
     """
     filters = filters or Filters()
-    with staging(store.in_place()) as scratch:
-        chosen = choose(source, read_offer(source, filters), filters, scratch)
+    store.in_place()
+    while True:
+        offer = read_offer(source, filters)
+        try:
+            return _take(store, source, offer, filters, on_segment)
+        except IntegrityError:
+            # A `gc` over there took segments that had been compacted: what replaced them is asked for next.
+            if not source.can_list or set(offer.segments) <= set(source.segments()):
+                raise
+
+
+def _take(store: "Store", source: Source, offer: Offer, filters: Filters, on_segment: OnSegment) -> Moved:
+    with staging(store.root) as scratch:
+        chosen = choose(source, offer, filters, scratch)
     _check_refs(source, chosen, filters)
     n_spaces = sum(pull_space(store, source, space_id) for space_id in chosen.spaces)
-    here = set(store.segment_digests())
+    here = {digest for digest in set(store.segment_digests()) & set(chosen.segments) if store.rely_on([digest])}
     missing = [digest for digest in chosen.segments if digest not in here]
     n_bytes = 0
     for done, digest in enumerate(missing, start=1):
@@ -84,7 +96,7 @@ def pull(
 def merge(store: "Store", places: Sequence[str | Path]) -> tuple[list[Moved], list[Conflict]]:
     """Return what was moved from each place into `store`, and the keys that are now stored with different vectors."""
     moved = [pull(store, open_source(place)) for place in places]
-    return moved, find_conflicts(store.segments())
+    return moved, store.undisturbed(lambda: find_conflicts(store.segments()))
 
 
 def pull_space(store: "Store", source: Source, space_id: str) -> bool:
@@ -134,7 +146,7 @@ def _pull_collection(store: "Store", source: Source, path: str) -> bool:
             source.fetch(f"{COLLECTIONS}/{path}.parquet", table, value["table"]["size"])
         fsync_path(table)
         _, keys = read_members(table, value["table"]["size"], value["table"]["sha256"], value["n"])
-        if n_absent := int(store.missing(keys).sum()):
+        if n_absent := store.count_missing(keys):
             msg = f"collection {path} was refused: {n_absent} of its {value['n']} keys have no vector at the source"
             raise IntegrityError(msg)
         target.parent.mkdir(parents=True, exist_ok=True)

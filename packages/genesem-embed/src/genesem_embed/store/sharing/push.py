@@ -41,7 +41,14 @@ def push(
 
 
 def choose_own(store: "Store", filters: Filters) -> Offer:
-    """Return the part of our own store that the filters ask for; opening its segments checks that they are whole."""
+    """Return the part of our own store that the filters ask for, its segments whole and kept from `gc` for a while."""
+    while True:
+        chosen = store.undisturbed(lambda: _choose_own(store, filters))
+        if store.rely_on(chosen.segments):
+            return chosen
+
+
+def _choose_own(store: "Store", filters: Filters) -> Offer:
     source = FolderSource(store.in_place())
     with staging(store.root) as scratch:
         chosen = choose(source, read_offer(source, filters), filters, scratch)

@@ -9,6 +9,7 @@ from pathlib import Path
 from genesem_embed.errors import GenesemError, IntegrityError
 from genesem_embed.store.files.canonical import sha256_hex
 from genesem_embed.store.files.disk import hash_file, publish_folder, read_facts, staging, telling, write_file
+from genesem_embed.store.files.disk import lock as acquire
 from genesem_embed.store.files.layout import SEGMENTS, TMP
 from genesem_embed.store.files.manifest import MANIFEST, MAX_MANIFEST_BYTES, PROVENANCE, Manifest, parse_manifest
 from genesem_embed.store.files.segment import Segment
@@ -32,7 +33,7 @@ def quarantine(root: Path, digest: str) -> Iterator[Path]:
     with telling(root):
         shared.parent.mkdir(parents=True, exist_ok=True)
         with shared.with_suffix(LOCK).open("wb") as lock:
-            if _locked(lock.fileno()):
+            if acquire(lock.fileno(), fcntl.LOCK_EX):
                 shared.mkdir(exist_ok=True)
                 with _emptied_if_refused(shared):
                     yield shared
@@ -120,11 +121,3 @@ def _emptied_if_refused(folder: Path) -> Iterator[None]:
     except IntegrityError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -45,6 +45,10 @@ class SpaceAudit:
 
 def audit(store: "Store", encode: Encode, sample: int = 32, seed: int = 0) -> list[SpaceAudit]:
     """Return one result per space: `sample` texts of it are encoded again and compared with what readers get."""
+    return store.undisturbed(lambda: _audit(store, encode, sample, seed))
+
+
+def _audit(store: "Store", encode: Encode, sample: int, seed: int) -> list[SpaceAudit]:
     rng = np.random.default_rng(seed)
     found = []
     for space in store.spaces().values():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from genesem_embed.store.files.layout import COLLECTIONS, REFS, SPACES, TMP
+from genesem_embed.store.files.layout import COLLECTIONS, HIDDEN, REFS, SPACES, TMP
 from genesem_embed.store.index.live import holders
 from genesem_embed.store.keys import as_bytes32
 from genesem_embed.store.sharing.quarantine import PULLED
@@ -29,7 +29,8 @@ def unreached(store: "Store") -> list[str]:
 def leftovers(root: Path) -> Iterator[Path]:
     """Yield what lies under ``tmp/`` and collections' tables whose JSON never came."""
     for path in sorted((root / TMP).glob("*")):
-        yield from sorted(path.iterdir()) if path.name == PULLED else [path]
+        if path.stem != HIDDEN:
+            yield from sorted(path.iterdir()) if path.name == PULLED else [path]
     for path in sorted((root / COLLECTIONS).glob("*/*.parquet")):
         if not path.with_suffix(".json").exists():
             yield path

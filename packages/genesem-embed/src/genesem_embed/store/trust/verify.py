@@ -10,6 +10,7 @@ import numpy as np
 from genesem_embed.errors import GenesemError
 from genesem_embed.store.files.canonical import is_digest
 from genesem_embed.store.files.collection import read_collection
+from genesem_embed.store.files.disk import is_in_use
 from genesem_embed.store.files.layout import (
     COLLECTIONS,
     FOLDERS,
@@ -75,6 +76,8 @@ def verify(store: "Store", *, quick: bool) -> Report:
     for digest in store.segment_digests():
         folder = store.root / SEGMENTS / digest
         found = list(_segment(folder, store, quick=quick))
+        if found and not folder.exists():  # compacted, and taken by `gc` meanwhile
+            continue
         problems += [Problem(place=f"{SEGMENTS}/{digest}", what=what) for what in found]
         sound += [] if found else [Segment(folder)]
     problems += [*_collections(store, sound, quick=quick), *_refs(store)]
@@ -157,9 +160,9 @@ def _orphans(store: "Store", *, quick: bool) -> Iterator[Problem]:
     """Yield what nothing needs; which segments these are takes all keys, so quick leaves them out."""
     for digest in [] if quick else unreached(store):
         yield Problem(place=f"{SEGMENTS}/{digest}", what="no collection and no ref needs it")
-    for path in (path for path in leftovers(store.root) if path.suffix != LOCK):
+    for path in (path for path in leftovers(store.root) if path.suffix != LOCK and not is_in_use(path)):
         table = path.suffix == ".parquet"
-        what = "a table whose collection was never published" if table else "left by a crash, or being written now"
+        what = "a table whose collection was never published" if table else "left by a crash"
         yield Problem(place=path.relative_to(store.root).as_posix(), what=what)
     for space_id in unused_spaces(store):
         yield Problem(place=f"{SPACES}/{space_id}.json", what="no segment and no collection belongs to it")

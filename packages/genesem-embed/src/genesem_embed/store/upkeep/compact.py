@@ -36,6 +36,10 @@ class Compacted:
 def compact(store: "Store", target_rows: int = TARGET_ROWS) -> Compacted:
     """Return what was joined: per space, segments of under half of `target_rows` into ones of up to so many rows."""
     store.in_place()
+    return store.undisturbed(lambda: _compact(store, target_rows))
+
+
+def _compact(store: "Store", target_rows: int) -> Compacted:
     groups = list(_groups(store, target_rows))
     made = [store.publish_rows(group[0].manifest.space, _join(group), _provenance(group)) for group in groups]
     return Compacted(

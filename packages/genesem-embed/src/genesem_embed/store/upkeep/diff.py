@@ -1,6 +1,7 @@
 """Diff: what one store has and another lacks, by digest and by key."""
 
 from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ def diff(first: "Store", second: "Store") -> dict[str, Any]:
     """Return, as plain JSON values, what only one of two stores has; keys are counted by space."""
     collections = [{f"{info.name}@{info.digest}" for info in store.collections()} for store in (first, second)]
     segments = [set(store.segment_digests()) for store in (first, second)]
-    keys = [_keys_by_space(store) for store in (first, second)]
+    keys = [store.undisturbed(partial(_keys_by_space, store)) for store in (first, second)]
     spaces = sorted(set(keys[0]) | set(keys[1]))
     none = np.empty(0, "V32")
     pairs = {space: [part.get(space, none) for part in keys] for space in spaces}

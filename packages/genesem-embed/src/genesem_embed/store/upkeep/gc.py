@@ -1,15 +1,19 @@
 """Garbage: segments that no collection or ref reaches, and what crashes left under ``tmp/``."""
 
+import fcntl
 import os
 import shutil
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genesem_embed.store.files.disk import fsync_path, telling
-from genesem_embed.store.files.layout import SEGMENTS, TMP
+from genesem_embed.store.files.disk import fsync_path, is_in_use, telling
+from genesem_embed.store.files.layout import HIDDEN, SEGMENTS, TMP
+from genesem_embed.store.sharing.quarantine import LOCK
 from genesem_embed.store.trust.orphans import leftovers, unreached
 
 if TYPE_CHECKING:
@@ -39,28 +43,77 @@ def collect_garbage(store: "Store", *, dry_run: bool = True, older_than_s: float
     Parameters
     ----------
     older_than_s
-        What is younger is kept: a builder may be about to publish the collection that reaches it.
+        What was written, or relied on by a builder, a pull or a merge, less long ago is kept: the collection that names
+        it may be about to be published. Under an hour is for a store that nobody else writes to.
     """
-    store.in_place()
+    root = store.in_place()
     before = time.time() - older_than_s
-    segments = [store.root / SEGMENTS / digest for digest in unreached(store)]
-    old = [path for path in segments if _age_of(path) <= before]
-    left = [path for path in leftovers(store.root) if _age_of(path) <= before]
-    n_bytes = sum(_size(path) for path in (*old, *left))
-    if not dry_run:
-        with telling(store.root):
-            for path in (*old, *left):
-                _remove(store.root, path)
+    if dry_run:
+        segments, left = store.undisturbed(lambda: _find(store, before))
+        n_bytes = sum(_size(path) for path in (*segments, *left))
+    else:
+        with telling(root), _alone(root):
+            segments, left = store.undisturbed(lambda: _find(store, before))
+            hidden = [path for path in segments if _hide(root, path, before)]
+            segments = hidden
+            n_bytes = sum(_size(_hidden(root) / path.name) for path in hidden) + sum(_size(path) for path in left)
+            for path in (*(_hidden(root) / path.name for path in hidden), *left):
+                _remove(root, path)
     return Garbage(
         dry_run=dry_run,
-        segments=tuple(path.name for path in old),
-        leftovers=tuple(path.relative_to(store.root).as_posix() for path in left),
+        segments=tuple(path.name for path in segments),
+        leftovers=tuple(path.relative_to(root).as_posix() for path in left),
         n_bytes=n_bytes,
     )
 
 
+def _find(store: "Store", before: float) -> tuple[list[Path], list[Path]]:
+    """Return the segments and leftovers that are old enough to go; what a living process has locked is none."""
+    segments = [store.root / SEGMENTS / digest for digest in unreached(store)]
+    old = [path for path in segments if _age_of(path) <= before]
+    left = [path for path in leftovers(store.root) if _age_of(path) <= before and not _is_held(path)]
+    return old, left
+
+
+def _hide(root: Path, path: Path, before: float) -> bool:
+    """Take a segment out of sight; False, and it is put back, if somebody came to rely on it since it was looked at."""
+    aside = _hidden(root) / path.name
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return False
+    if aside.stat().st_mtime > before:
+        aside.rename(path)
+        return False
+    fsync_path(path.parent)
+    return True
+
+
+def _hidden(root: Path) -> Path:
+    return root / TMP / HIDDEN
+
+
+def _is_held(path: Path) -> bool:
+    """Tell whether a living process works in a folder under ``tmp/``, or holds the lock of a segment being pulled."""
+    return is_in_use(path) or is_in_use(path.with_suffix(LOCK))
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Let one `gc` at a time run, and put back first what a killed one left hidden: it may be needed by now."""
+    _hidden(root).mkdir(parents=True, exist_ok=True)
+    with (root / TMP / f"{HIDDEN}{LOCK}").open("wb") as held:
+        fcntl.flock(held.fileno(), fcntl.LOCK_EX)
+        for path in _hidden(root).iterdir():
+            if (root / SEGMENTS / path.name).exists():
+                _remove(root, path)
+            else:
+                path.rename(root / SEGMENTS / path.name)
+        yield
+
+
 def _remove(root: Path, path: Path) -> None:
-    """Take `path` out of sight by one rename, then remove it: nobody meets half of a segment."""
+    """Take `path` to a place of its own by one rename, then remove it: nobody meets half of a segment."""
     aside = root / TMP / uuid.uuid4().hex
     aside.parent.mkdir(exist_ok=True)
     try:
