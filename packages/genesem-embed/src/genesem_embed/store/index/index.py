@@ -168,6 +168,8 @@ class Index:
 
     def _rebuild(self, digests: set[str], open_segments: OpenSegments) -> None:
         """Build the index beside the old one and swap it in; in the cache folder where the store takes no writes."""
+        import duckdb
+
         for place in self.places:
             try:
                 with staging(place.parent) as folder:
@@ -179,6 +181,12 @@ class Index:
             except StoreError as error:
                 if place == self.places[-1] or not isinstance(error.__cause__, OSError):
                     raise
+            except duckdb.Error as error:  # how DuckDB says that a disk is full
+                self.close()
+                if place == self.places[-1]:
+                    told = str(error).strip().splitlines()[0]
+                    msg = f"the index of {self.places[0].parent} cannot be written, nor in {place.parent}: {told}"
+                    raise StoreError(msg) from None
             else:
                 if opened:
                     self._path = place
