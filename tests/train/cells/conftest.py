@@ -9,6 +9,7 @@ import pytest
 
 from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Space, Store, text_keys
+from genesem_train.cells import pooling
 from genesem_train.cells.reading import read_cohort
 from genesem_train.cells.wording import DEFAULTS
 
@@ -46,7 +47,9 @@ def make_vectors(slide, noise):
     return (mixed + noise * rng.normal(size=mixed.shape)).astype(np.float32)
 
 
-def store_sentences(place, slide, *, noise=0.3, ids=None, split=None, warnings=(), dim=16, markers=MARKERS, **changed):
+def store_sentences(
+    place, slide, *, noise=0.3, ids=None, split=None, warnings=(), adapter="", markers=MARKERS, **changed
+):
     """Publish one vector a cell under the recipe stamp of `cell-sentences`."""
     choices = {**CHOICES, **changed}
     space = Space(
@@ -60,7 +63,8 @@ def store_sentences(place, slide, *, noise=0.3, ids=None, split=None, warnings=(
         compute_dtype="float32",
         max_tokens=256,
         precision="float32",
-        dim=dim,
+        dim=16,
+        adapter_sha256=adapter,
     )
     names = list(slide.obs_names if ids is None else ids)
     rows = [slide.obs_names.get_loc(name.partition("#")[0]) for name in names]
@@ -74,6 +78,12 @@ def store_sentences(place, slide, *, noise=0.3, ids=None, split=None, warnings=(
         return store.publish_collection(
             "twelve", "cell", recipe, space.id, facts, names, keys, {"warnings": list(warnings)}
         )
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    """Twenty steps of attention are enough to see that it runs; its own test takes more."""
+    monkeypatch.setattr(pooling, "STEPS", 20)
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genesem_embed.datasets import assign_folds, split_digest
 from genesem_embed.store import Store
 from genesem_train.cells.baselines import MAKERS
 from genesem_train.cells.config import CellsConfig, HeadsConfig
 from genesem_train.cells.run import run_cells
-from genesem_train.errors import SlideMismatchError, TrainError
+from genesem_train.errors import ConfigError, SlideMismatchError, TrainError
 from genesem_train.outputs import load_weights
 
 CONFIG = CellsConfig(
@@ -60,6 +61,14 @@ def test_a_whole_comparison_from_store_to_folder(place, slide, stored, tmp_path)
     confusion = pd.read_csv(tmp_path / "r" / "tables" / "confusion.csv", index_col=0)
     assert confusion.to_numpy().sum() == pytest.approx(slide.n_obs)
     assert len(pd.read_csv(tmp_path / "r" / "tables" / "patients.csv")) == 12
+    images = pd.read_csv(tmp_path / "r" / "tables" / "images.csv")
+    assert list(images.columns[:3]) == ["patient", "image", "status"]
+    assert len(images) == 24
+    assert images[["attention: free", "attention: relapse"]].sum(axis=1).to_numpy() == pytest.approx(1.0)
+    for way in ("status", "status_attention", "status_image", "status_image_attention"):
+        low, high = metrics["interval"][f"{way}_accuracy"]
+        assert low <= metrics["mean"][f"{way}_accuracy"] <= high
+        assert f"{way}_auc" in metrics["mean"]
     cells = ad.read_h5ad(tmp_path / "r" / "result.h5ad")
     assert cells.obsm["cell_type_probabilities"].sum(axis=1) == pytest.approx(1.0)
     assert (cells.obs["cell_type_predicted"] == cells.obs["cell_type"]).mean() > 0.9
@@ -98,6 +107,36 @@ def test_one_patient_a_status_class_makes_folds_impossible(place, slide, stored,
     with pytest.raises(ValueError, match="single group"):
         run(place, slide, tmp_path / "r")
     assert not (tmp_path / "r").exists()
+
+
+def test_a_split_by_cell_learns_from_texts_made_for_it(place, slide, stored, tmp_path):
+    status = pd.Categorical(slide.obs["status"])
+    fold_of_cell = assign_folds(slide.obs_names, n_folds=2, seed=0, strata=status)
+    split = {"by": "cell", "n_folds": 2, "seed": 0, "sha256": split_digest(fold_of_cell)}
+    for fold in (0, 1):
+        stored(place, slide, split={**split, "fold": fold})
+    metrics = run(place, slide, tmp_path / "r", replace(CONFIG, split="cell", folds=2, seeds=(0,))).metrics
+    assert metrics["split"]["by"] == "cell"
+    assert "status_attention_accuracy" not in metrics["mean"]  # no patient lies wholly in a test part
+    assert any("a patient may stand on both sides" in note for note in metrics["notes"])
+
+
+def test_texts_scaled_on_all_cells_are_refused(place, slide, stored, tmp_path):
+    stored(place, slide, scaling="zscore", scaling_scope="cohort")
+    with pytest.raises(SlideMismatchError, match="scaled on all cells .scaling_scope=cohort., test cells included"):
+        run(place, slide, tmp_path / "r")
+
+
+def test_a_tuned_model_is_named_since_it_may_have_seen_the_labels(place, slide, stored, tmp_path):
+    stored(place, slide, adapter="2" * 64)
+    metrics = run(place, slide, tmp_path / "r", replace(CONFIG, seeds=(0,), status_key=None)).metrics
+    assert any("tuned on labels" in note for note in metrics["notes"])
+
+
+def test_a_sample_too_small_for_the_folds_is_refused(place, slide, stored, tmp_path):
+    stored(place, slide)
+    with pytest.raises(ConfigError, match="a sample of 4 cells leaves fold . without a cell; take a larger --sample"):
+        run(place, slide, tmp_path / "r", replace(CONFIG, folds=5, sample=4))
 
 
 def test_a_split_by_cell_refuses_texts_with_neighbours(place, slide, stored, tmp_path):
