@@ -1,37 +1,60 @@
 """Any order of building, sharing, compacting, sweeping, crashing and reopening keeps every published vector."""
 
 import shutil
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from genesem_embed.store import Store
-from genesem_embed.store.files import disk as disk_module
 from genesem_embed.store.keys import row_hashes
 from genesem_embed.store.sharing.archive import export_archive, import_archive
 from genesem_embed.store.sharing.choice import Filters
 from genesem_embed.store.sharing.publish import publish
 from genesem_embed.store.sharing.pull import merge, pull
-from genesem_embed.store.sharing.source import FolderSource
+from genesem_embed.store.sharing.push import push
+from genesem_embed.store.sharing.source import FolderSource, open_source
 from genesem_embed.store.upkeep.compact import compact
 from genesem_embed.store.upkeep.gc import collect_garbage
 
 NUMBERS = st.lists(st.integers(0, 25), min_size=1, max_size=6)
+STEPS = st.integers(0, 30)
 PLACES = st.sampled_from(["a", "b"])
 
 
-class PowerCutError(Exception):
-    """Stands for the moment at which nothing runs any more."""
+class Crashes:
+    """A process that forks others to be killed, so that none of them has to load everything first."""
+
+    def __init__(self):
+        command = [sys.executable, str(Path(__file__).with_name("worker.py")), "crashes"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout.readline() == "ready\n"
+        self.killed = 0
+
+    def run(self, *arguments):
+        print(*arguments, file=self._process.stdin, flush=True)
+        status = int(self._process.stdout.readline())
+        assert status in (0, -signal.SIGKILL), f"the crashing process failed by itself: {status}"
+        self.killed += status != 0
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
 
 
 class Machine(RuleBasedStateMachine):
     """Two stores and, for each, a dict of text to the vector that must be read, and what collections hold down."""
 
     maker = None
+    crashes = None
 
     @initialize()
     def begin(self):
@@ -71,11 +94,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(place=PLACES)
     def merge_the_other(self, place):
-        other = "b" if place == "a" else "a"
+        other = self.other(place)
         merge(self.stores[place], [self.stores[other].root])
-        for text, (mark, row) in self.model[other].items():
-            self.learn(place, text, mark, row)
-        self.kept[place] |= self.kept[other]
+        self.learn_all_of(other, place)
 
     @rule(place=PLACES)
     def export(self, place):
@@ -93,7 +114,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(place=PLACES)
     def publish_and_pull_a_ref(self, place):
-        other = "b" if place == "a" else "a"
+        other = self.other(place)
         publish(self.stores[other], "shared")
         pull(self.stores[place], FolderSource(self.stores[other].root), Filters(ref="shared"))
         for text, (mark, row) in self.model[other].items():
@@ -123,44 +144,63 @@ class Machine(RuleBasedStateMachine):
             for text, row, mark in zip(texts, rows, row_hashes(rows), strict=True):
                 self.model[place][text] = (mark.tobytes(), row)
 
-    @rule(place=PLACES, numbers=NUMBERS, step=st.integers(0, 30))
-    def crash(self, place, numbers, step):
-        """Publishing stops dead at the given write or rename, with no chance to tidy up."""
+    @rule(place=PLACES)
+    def push_to_the_other(self, place):
+        other = self.other(place)
+        push(self.stores[place], f"file://{self.root / other}")
+        self.learn_all_of(place, other)
+
+    @rule(place=PLACES)
+    def pull_from_the_other(self, place):
+        other = self.other(place)
+        pull(self.stores[place], open_source(f"file://{self.root / other}"))
+        self.learn_all_of(other, place)
+
+    def learn_all_of(self, source, target):
+        for text, (mark, row) in self.model[source].items():
+            self.learn(target, text, mark, row)
+        self.kept[target] |= self.kept[source]
+
+    @rule(place=PLACES, numbers=NUMBERS, step=STEPS)
+    def crash_in_a_build(self, place, numbers, step):
+        """A process of its own is killed by SIGKILL in the middle of the given write, fsync or rename."""
         texts = list(dict.fromkeys(self.maker.texts(*numbers)))
-        left = [step]
+        self.crash(step, "build", place, *numbers)
+        rows = self.maker.stored(texts, 1)
+        marks = [mark.tobytes() for mark in row_hashes(rows)]
+        self.learn_what_arrived(place, dict(zip(texts, zip(marks, rows, strict=True), strict=True)))
 
-        def cut(real):
-            def call(*arguments, **options):
-                if left[0] == 0:
-                    raise PowerCutError
-                left[0] -= 1
-                return real(*arguments, **options)
+    @rule(place=PLACES, step=STEPS)
+    def crash_in_a_pull(self, place, step):
+        self.crash(step, "pull", place)
+        self.learn_what_arrived(place, self.model[self.other(place)])
 
-            return call
+    @rule(place=PLACES, step=STEPS)
+    def crash_in_a_compaction(self, place, step):
+        self.crash(step, "compact", place)
 
-        patched = {name: getattr(disk_module, name) for name in ("_write_all", "fsync_path")}
-        rename, replace, rmtree = Path.rename, Path.replace, disk_module.shutil.rmtree
-        try:
-            for name, real in patched.items():
-                setattr(disk_module, name, cut(real))
-            Path.rename, Path.replace = cut(rename), cut(replace)
-            disk_module.shutil.rmtree = lambda *_, **__: None
-            self.publish_rows(place, texts, 1)
-        except PowerCutError:
-            pass
-        finally:
-            for name, real in patched.items():
-                setattr(disk_module, name, real)
-            Path.rename, Path.replace, disk_module.shutil.rmtree = rename, replace, rmtree
+    @rule(place=PLACES, step=STEPS)
+    def crash_in_a_sweep(self, place, step):
+        """The next one puts back what the killed one left hidden."""
+        self.crash(step, "gc", place)
+        self.sweep(place)
+
+    def crash(self, step, task, place, *numbers):
+        self.crashes.run(step, task, self.root / place, self.root / self.other(place), *numbers)
         self.reopen(place)
-        present = [
-            t for t, gone in zip(texts, self.stores[place].missing(self.maker.keys(texts)), strict=True) if not gone
-        ]
-        rows = self.maker.stored(present, 1)
-        found = self.stores[place].get(self.maker.keys(present)) if present else rows
-        for text, row, mark, read in zip(present, rows, row_hashes(rows), found, strict=True):
+
+    def other(self, place):
+        return "b" if place == "a" else "a"
+
+    def learn_what_arrived(self, place, candidates):
+        """Which of the candidates are there is read from the store; one that is there must win or lose rightly."""
+        absent = self.stores[place].missing(self.maker.keys(list(candidates)))
+        present = [text for text, gone in zip(candidates, absent, strict=True) if not gone]
+        found = self.stores[place].get(self.maker.keys(present)) if present else []
+        for text, read in zip(present, found, strict=True):
+            mark, row = candidates[text]
             if np.array_equal(row, read):
-                self.learn(place, text, mark.tobytes(), row)
+                self.learn(place, text, mark, row)
 
     @rule(place=PLACES)
     def reopen(self, place):
@@ -186,10 +226,28 @@ class Machine(RuleBasedStateMachine):
         assert report.ok, report.problems
 
 
-def test_the_machine(maker):
-    Machine.maker = maker
+@pytest.fixture
+def crashes():
+    crashes = Crashes()
+    yield crashes
+    crashes.close()
+
+
+def run_the_machine(maker, crashes, examples, steps):
+    Machine.maker, Machine.crashes = maker, crashes
     test = Machine.TestCase
     test.settings = settings(
-        max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
     )
     test().runTest()
+
+
+def test_the_machine(maker, crashes):
+    run_the_machine(maker, crashes, 12, 15)
+    assert crashes.killed >= 10
+
+
+@pytest.mark.slow
+def test_the_machine_for_long(maker, crashes):
+    run_the_machine(maker, crashes, 200, 40)
+    assert crashes.killed > 200

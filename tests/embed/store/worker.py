@@ -1,14 +1,18 @@
 """What the processes of the crash and concurrency tests do; run as ``python worker.py TASK STORE ARGUMENTS``."""
 
 import importlib.util
+import os
+import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import numpy as np
 
 from genesem_embed.errors import GenesemError
 from genesem_embed.store import Store
+from genesem_embed.store.files import disk
 from genesem_embed.store.sharing.pull import merge, pull
 from genesem_embed.store.sharing.source import open_source
 from genesem_embed.store.upkeep.compact import compact
@@ -83,7 +87,58 @@ def sweep(place):
         collect_garbage(store, dry_run=False, older_than_s=0)
 
 
+def crashes():
+    """For each line ``STEP TASK STORE OTHER NUMBERS``, do the task in a process that is killed at the given step."""
+    for line in sys.stdin:
+        step, task, place, other, *numbers = line.split()
+        child = os.fork()
+        if child == 0:
+            _die_at(int(step))
+            _attempt(task, place, other, maker.texts(*map(int, numbers)))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def _attempt(task, place, other, texts):
+    """Do the task and end; nothing but the kill may keep it from its end."""
+    failed = 1
+    try:
+        with Store.open(place, "a") as store:
+            if task == "build":
+                maker.publish(store, list(dict.fromkeys(texts)), seed=1)
+            elif task == "pull":
+                pull(store, open_source(other))
+            elif task == "compact":
+                compact(store)
+            else:
+                collect_garbage(store, dry_run=False, older_than_s=0)
+        failed = 0
+    finally:
+        if failed:
+            traceback.print_exc()
+        os._exit(failed)
+
+
+def _die_at(step):
+    """Kill this very process at the step-th write, fsync or rename; a write is half done by then."""
+    left = [step]
+
+    def deadly(real, before=lambda *arguments: None):
+        def call(*arguments, **options):
+            if left[0] == 0:
+                before(*arguments)
+                os.kill(os.getpid(), signal.SIGKILL)
+            left[0] -= 1
+            return real(*arguments, **options)
+
+        return call
+
+    disk._write_all = deadly(disk._write_all, lambda descriptor, view: os.write(descriptor, view[: len(view) // 2]))
+    disk.fsync_path = deadly(disk.fsync_path)
+    Path.rename, Path.replace = deadly(Path.rename), deadly(Path.replace)
+
+
 TASKS = {
+    "crashes": crashes,
     "build": build,
     "read": read,
     "merge": merge_into,
