@@ -189,7 +189,6 @@ def test_bad_input_is_one_line(slide_file, store_place, tmp_path):
     base = ["--dataset", slide_file, "--out", out]
     assert "did you mean demo" in refused("--dataset", "demmo", "--out", out)
     assert "gone.h5ad" in refused("--dataset", tmp_path / "gone.h5ad", "--out", out)
-    assert "--n-domains" in refused(*base, "--semantics", "none")
     assert "layer_guess" in refused(*base, "--label-key", "layer_guess")
     assert "more spots than domains" in refused(*base, "--n-domains", 900, "--semantics", "none")
     assert "genesem-embed build" in refused(*base, "--n-domains", 7, "--store", store_place, "--top-genes", 5)

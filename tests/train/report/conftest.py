@@ -37,6 +37,9 @@ def make_inputs(n_spots=300, n_domains=7, n_seeds=3, *, labelled=True, semantics
         "timing": {"preprocess_s": 1.2, "fit_s": 30.0, "s_per_epoch": 0.05},
         "peak_rss_mb": 812.0,
     }
+    if n_seeds > 1:
+        curve = {"n_domains": [3, 4, 5], "mean": [0.8, 0.9, 0.7], "sd": [0.02, 0.01, 0.03]}
+        metrics["n_domains_chosen"] = {**curve, "peaks": [4], "best": 4}
     if labelled:
         metrics |= {"mean": SCORES, "consensus": SCORES, "baseline": {"smooth-pca": {**SCORES, "ari": 75.3}}}
         if n_seeds > 1:

@@ -30,6 +30,9 @@ class DataConfig:
 
     label_key: str | None = None
     n_domains: int | None = None
+    """None finds as many as there are labels; where there are none, the most stable of 3 to 15."""
+    candidates: tuple[int, ...] | None = None
+    """Numbers of domains to choose from by their stability, whatever `n_domains` and labels say."""
     resolution: Literal["spot-array", "single-cell"] = "spot-array"
     drop_unlabelled: bool = False
 
@@ -165,6 +168,13 @@ class FitConfig:
             return self.from_mapping({**dataclasses.asdict(self), **given}, where="the command line")
         changed = {**dataclasses.asdict(getattr(self, section)), **given}
         return self.with_values(None, **{section: changed})
+
+    def with_domain_counts(self, count: int | None, candidates: tuple[int, ...] | None) -> Self:
+        """Return a copy that finds `count` domains, or as many as is most stable of `candidates`; None leaves both."""
+        if count is None and candidates is None:
+            return self
+        data = dataclasses.replace(self.data, n_domains=count, candidates=candidates)
+        return dataclasses.replace(self, data=data)
 
     def to_mapping(self) -> dict[str, Any]:
         """Return plain values, nothing left out but what is None (TOML has no null)."""

@@ -1,62 +1,98 @@
-"""How many domains there are, when nobody says: the number at which halves of the slide agree best.
+"""How many domains there are, when nobody says: the number whose domains change least when there is one more or fewer.
 
-As CellCharter's ClusterAutoK (Varrone et al. 2024), stability decides, but over random subsets of spots: each subset is
-clustered alone, the other spots follow its nearest centres, and the labellings of all spots are compared.
+After CellCharter's ClusterAutoK (Varrone et al. 2024): the slide is clustered several times for every number K; the
+stability of K is the mean Fowlkes-Mallows index between labellings of different runs with K and with K - 1 or K + 1
+domains; a good K is a peak of the curve. Two things differ: every run clusters its own random part of the spots by
+k-means, and the others follow their nearest centre; and runs with K domains are compared with each other too, because
+by its neighbours alone K + 1 can pass K where domains lie equally far apart. No label is known here.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import permutations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
+from sklearn.metrics import fowlkes_mallows_score
 
-N_SUBSETS = 6
-SUBSET_SHARE = 0.6
+from genesem_train.errors import ConfigError
+
+CANDIDATES = tuple(range(3, 16))
+"""Two domains are nearly always found again, so the curve begins with three."""
+N_RUNS = 6
+SHARE = 0.8
+STARTS = 3
 MOST_SPOTS = 20_000
-"""Of a subset; more would change the curve by less than its spread."""
+"""Of a run; more would change the curve by less than its spread."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StabilityCurve:
-    """Agreement of subsets at every number of domains tried."""
+    """Stability of every number of domains tried."""
 
     n_domains: list[int]
     mean: list[float]
-    """Mean adjusted Rand index over pairs of subsets, -1 to 1."""
+    """Mean Fowlkes-Mallows index over pairs of runs, 0 to 1."""
     sd: list[float]
+    peaks: list[int]
+    """Numbers more stable than one fewer and one more, the most stable first."""
     best: int
-    """The most stable number among those more stable than one fewer and one more."""
+    """The first peak; where the curve has none, its highest point."""
 
 
 def choose_n_domains(
-    readout: Float[np.ndarray, "spot dim"], candidates: Sequence[int] = range(3, 16), *, seed: int = 0
+    values: Float[np.ndarray, "spot dim"], candidates: Sequence[int] = CANDIDATES, *, seed: int = 0
 ) -> StabilityCurve:
-    """Return the stability of every candidate number, and the best one."""
-    rng = np.random.default_rng(seed)
-    values = np.asarray(readout, dtype=np.float64)
-    candidates = [number for number in candidates if 2 <= number < SUBSET_SHARE * len(values)]
-    size = min(int(SUBSET_SHARE * len(values)), MOST_SPOTS)
-    subsets = [rng.choice(len(values), size, replace=False) for _ in range(N_SUBSETS)]
-    compared = rng.permutation(len(values))[:MOST_SPOTS]
-    means, spreads = [], []
-    for number in candidates:
-        labellings = [
-            KMeans(number, n_init=3, random_state=position).fit(values[subset]).predict(values[compared])
-            for position, subset in enumerate(subsets)
-        ]
-        agreements = [adjusted_rand_score(one, other) for one, other in combinations(labellings, 2)]
-        means.append(float(np.mean(agreements)))
-        spreads.append(float(np.std(agreements)))
-    return StabilityCurve(n_domains=candidates, mean=means, sd=spreads, best=candidates[_peak(means)])
+    """Return the stability of every candidate number, and the best one.
 
-
-def _peak(means: list[float]) -> int:
-    """Return the position of the highest value above both its neighbours; the highest of all where there is none.
-
-    The least number tried is often the most stable, because few domains are easily found again.
+    Raises
+    ------
+    ConfigError
+        When the slide has too few spots for any candidate.
     """
-    peaks = [i for i in range(1, len(means) - 1) if means[i] > means[i - 1] and means[i] > means[i + 1]]
-    return max(peaks or range(len(means)), key=lambda i: means[i])
+    rng = np.random.default_rng(seed)
+    size = min(int(SHARE * len(values)), MOST_SPOTS)
+    tried = sorted({number for number in candidates if 2 <= number < size - 1})
+    if not tried:
+        msg = f"{len(values)} spots are too few to try {min(candidates)} domains or more; give --n-domains K"
+        raise ConfigError(msg)
+    compared = values[rng.permutation(len(values))[:MOST_SPOTS]]
+    numbers = sorted({near for number in tried for near in (number - 1, number, number + 1)} - {1})
+    labellings: dict[int, list[Int[np.ndarray, " spot"]]] = {number: [] for number in numbers}
+    for run in range(N_RUNS):
+        part = values[rng.choice(len(values), size, replace=False)]
+        for number in numbers:
+            means = KMeans(number, n_init=STARTS, random_state=run).fit(part)
+            labellings[number].append(means.predict(compared))
+    agreement = {
+        (one, other): _agreement(labellings[one], labellings[other])
+        for one in numbers
+        for other in (one, one + 1)
+        if other in labellings
+    }
+    parts = [
+        np.concatenate([agreement[pair] for pair in ((k - 1, k), (k, k), (k, k + 1)) if pair in agreement])
+        for k in tried
+    ]
+    means_of = [float(part.mean()) for part in parts]
+    peaks = _peaks(tried, means_of)
+    return StabilityCurve(
+        n_domains=tried,
+        mean=means_of,
+        sd=[float(part.std()) for part in parts],
+        peaks=peaks,
+        best=peaks[0] if peaks else tried[int(np.argmax(means_of))],
+    )
+
+
+def _agreement(
+    ours: Sequence[Int[np.ndarray, " spot"]], theirs: Sequence[Int[np.ndarray, " spot"]]
+) -> Float[np.ndarray, " pair"]:
+    """Return the index of every labelling of one number with every other run's of another."""
+    return np.array([fowlkes_mallows_score(ours[i], theirs[j]) for i, j in permutations(range(len(ours)), 2)])
+
+
+def _peaks(numbers: Sequence[int], means: Sequence[float]) -> list[int]:
+    inner = [i for i in range(1, len(means) - 1) if means[i] > means[i - 1] and means[i] > means[i + 1]]
+    return [numbers[i] for i in sorted(inner, key=lambda i: -means[i])]

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anndata as ad
@@ -25,6 +26,8 @@ from genesem_train.report import ReportInput, write_figures, write_html
 from genesem_train.report.versions import versions
 from genesem_train.slides import OWN_COORDS
 
+WEIGHTS = "model.safetensors"
+SEED = "seed-"
 OWN_NAMES = {"metrics.json", "config.toml", "result.h5ad", "model.safetensors", "figures", "report.html", "tables"}
 
 
@@ -74,7 +77,13 @@ def replaced_folder(out: Path) -> Iterator[Path]:
 
 
 def write_result(
-    out: Path, inputs: ReportInput, *, slide: ad.AnnData, weights: Mapping[int, Mapping[str, Tensor]]
+    out: Path,
+    inputs: ReportInput,
+    *,
+    slide: ad.AnnData,
+    weights: Mapping[int, Mapping[str, Tensor]],
+    extras: Mapping[str, Tensor] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write the whole result of a fit to `out` and return the path of its report.
 
@@ -86,6 +95,8 @@ def write_result(
         The spots that were fitted, in the order of `inputs`; its values are written as they are.
     weights
         State dict of each seed; empty for a method without weights, and then no file is written.
+    extras, notes
+        What else that file is to hold: tensors and texts by name.
 
     Raises
     ------
@@ -97,7 +108,7 @@ def write_result(
         write_config(folder / "config.toml", inputs.config)
         annotated(slide, inputs).write_h5ad(folder / "result.h5ad", compression="gzip")
         if weights:
-            save_weights(folder / "model.safetensors", weights)
+            save_weights(folder / WEIGHTS, weights, extras, notes)
         write_html(inputs, write_figures(inputs, folder / "figures"), folder / "report.html")
     return out / "report.html"
 
@@ -128,23 +139,30 @@ def annotated(slide: ad.AnnData, inputs: ReportInput) -> ad.AnnData:
     return result
 
 
-def save_weights(path: Path, weights: Mapping[int, Mapping[str, Tensor]]) -> None:
-    """Write the state dict of every seed as `seed-<n>/<name>` in one safetensors file."""
+def save_weights(
+    path: Path,
+    weights: Mapping[int, Mapping[str, Tensor]],
+    extras: Mapping[str, Tensor] = MappingProxyType({}),
+    notes: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """Write every seed's state dict as `seed-<n>/<name>`, and further tensors and texts, in one safetensors file."""
     flat = {
         f"seed-{seed}/{name}": tensor.detach().cpu().contiguous()
         for seed, state in weights.items()
         for name, tensor in state.items()
     }
     # the library's own save_file leaves a file that nobody else may read
-    path.write_bytes(save(flat))
+    path.write_bytes(save({**flat, **extras}, dict(notes) or None))
 
 
 def load_weights(path: Path) -> dict[int, dict[str, Tensor]]:
-    """Return the state dict of every seed from a file of `save_weights`."""
+    """Return the state dict of every seed from a file of `save_weights`, nothing of its extras."""
     weights: dict[int, dict[str, Tensor]] = {}
     for name, tensor in load_file(path).items():
         seed, _, rest = name.partition("/")
-        weights.setdefault(int(seed.removeprefix("seed-")), {})[rest] = tensor
+        if not seed.startswith(SEED):
+            continue
+        weights.setdefault(int(seed.removeprefix(SEED)), {})[rest] = tensor
     return weights
 
 

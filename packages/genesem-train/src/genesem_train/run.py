@@ -16,6 +16,7 @@ from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Store, default_store
 from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
+from genesem_train.fitted import fitted_state
 from genesem_train.methods import OnEpoch, fit_seeds, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
 from genesem_train.report import ReportInput
@@ -85,7 +86,9 @@ def run_fit(
         config=config.to_mapping(),
     )
     weights = {seed: run.weights for seed, run in runs.items() if run.weights}
-    write_result(out, inputs, slide=spots.data, weights=weights)
+    state = fitted_state(config, spots, runs, domains)
+    extras, notes = (state.tensors(), state.notes()) if state else ({}, {})
+    write_result(out, inputs, slide=spots.data, weights=weights, extras=extras, notes=notes)
     checkpoints.remove()
     return FitOutcome(metrics=metrics, out=out)
 

@@ -10,8 +10,10 @@ from anndata import AnnData
 from jaxtyping import Float, Int
 
 from genesem_embed.datasets import PreprocessOptions, find_dataset, is_registered, labels, preprocess
+from genesem_train.baselines import smooth_components
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
+from genesem_train.n_domains import CANDIDATES, StabilityCurve, choose_n_domains
 from genesem_train.slides import OWN_COORDS, rows_of, side_by_side
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ class Spots:
     coords: Float[np.ndarray, "spot 2"]
     annotation: "pd.Categorical[str] | None"
     n_domains: int
+    stability: StabilityCurve | None = None
+    """How `n_domains` was chosen, where nobody said."""
     slides: Mapping[str, Int[np.ndarray, " member"]] = field(default_factory=lambda: MappingProxyType({}))
     """Which spots are of which slide, where there are several."""
 
@@ -57,10 +61,12 @@ class Spots:
 def select_spots(slide: AnnData, config: FitConfig) -> Spots:
     """Return the preprocessed spots of `slide`, its annotation, and the number of domains to find.
 
+    Where nobody says how many, it is the number at which the smoothed principal components cluster most stably.
+
     Raises
     ------
     ConfigError
-        When the label key is unknown, the number of domains is not known, or there are fewer spots than domains.
+        When the label key is unknown, it names one domain only, or there are fewer spots than domains.
     """
     key = _label_key(slide, config)
     options = PreprocessOptions(
@@ -71,12 +77,14 @@ def select_spots(slide: AnnData, config: FitConfig) -> Spots:
     )
     data = preprocess(slide, options, drop_unlabelled=key if config.data.drop_unlabelled else None)
     annotation = labels(data, key) if key else None
+    n_domains, stability = _n_domains(slide[data.obs_names], annotation, config)
     return Spots(
         name=slide.uns["genesem"]["name"],
         data=data,
         coords=np.asarray(data.obsm["spatial"], dtype=np.float64),
         annotation=annotation,
-        n_domains=_n_domains(data.n_obs, annotation, config),
+        n_domains=n_domains,
+        stability=stability,
         slides=rows_of(data),
     )
 
@@ -92,16 +100,20 @@ def _label_key(slide: AnnData, config: FitConfig) -> str | None:
     return key
 
 
-def _n_domains(n_spots: int, annotation: "pd.Categorical[str] | None", config: FitConfig) -> int:
+def _n_domains(
+    kept: AnnData, annotation: "pd.Categorical[str] | None", config: FitConfig
+) -> tuple[int, StabilityCurve | None]:
     known = 0 if annotation is None else len(annotation.remove_unused_categories().categories)
     wanted = config.data.n_domains or known
-    if not wanted:
-        msg = "the number of domains is not known, as the slide has no labels; give --n-domains K"
-        raise ConfigError(msg)
+    if config.data.candidates is not None or not wanted:
+        smoothed = smooth_components(kept, single_cell=config.data.resolution == "single-cell")
+        curve = choose_n_domains(smoothed, config.data.candidates or CANDIDATES)
+        return curve.best, curve
     if wanted < 2:
         msg = f"the column {config.data.label_key!r} names one domain only; expected at least 2: give --n-domains K"
         raise ConfigError(msg)
-    if n_spots <= wanted:
-        msg = f"the slide has {n_spots} spots for {wanted} domains; expected more spots than domains: lower --n-domains"
+    if kept.n_obs <= wanted:
+        found = f"the slide has {kept.n_obs} spots for {wanted} domains"
+        msg = f"{found}; expected more spots than domains: lower --n-domains"
         raise ConfigError(msg)
-    return wanted
+    return wanted, None

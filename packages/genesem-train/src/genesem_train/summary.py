@@ -1,6 +1,7 @@
 """Runs to ``metrics.json``: scores of seeds, consensus and baselines, time and memory."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ def summarise(
         "dataset": spots.name,
         "n_spots": int(spots.data.n_obs),
         "n_domains": spots.n_domains,
+        "n_domains_chosen": asdict(spots.stability) if spots.stability else None,
         "collection": semantics.collection if semantics else None,
         "space": semantics.space if semantics else None,
         "model": semantics.model if semantics else None,

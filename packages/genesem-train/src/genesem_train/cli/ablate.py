@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from genesem_train.cli.console import JsonFlag, SeedsOption, StoreOption, numbers, say, tell
+from genesem_train.cli.console import JsonFlag, SeedsOption, StoreOption, domain_counts, numbers, say, tell
 from genesem_train.progress import FitProgress
 
 _EXAMPLE = "Example: `genesem-train ablate --dataset demo --store vectors --seeds 0,1,2,3,4 --out ablations`"
@@ -37,7 +37,7 @@ def ablate(
     ] = None,
     recipe: Annotated[str | None, typer.Option(help="Recipe of the collection to start from.")] = None,
     top_genes: Annotated[int | None, typer.Option(min=1, help="Genes per spot to start from.")] = None,
-    n_domains: Annotated[int | None, typer.Option(min=2, help="Domains to find.")] = None,
+    n_domains: Annotated[str | None, typer.Option(help="Domains to find: a number, a range (4:12) or auto.")] = None,
     label_key: Annotated[
         str | None, typer.Option(help="Column of obs with the annotation, for scoring only; of cells: their type.")
     ] = None,
@@ -77,7 +77,7 @@ def ablate(
     from genesem_train.config import resolve_config
 
     settings = resolve_config(dataset, preset=preset, path=config, mode=mode).with_values(method=method, mode=mode)
-    settings = settings.with_values("data", label_key=label_key, n_domains=n_domains)
+    settings = settings.with_values("data", label_key=label_key).with_domain_counts(*domain_counts(n_domains))
     settings = settings.with_values("model", backbone=backbone)
     settings = settings.with_values("training", seeds=numbers(seeds), epochs=epochs, device=device)
     settings = settings.with_values("semantics", recipe=recipe, space=space, collection=collection, top_genes=top_genes)

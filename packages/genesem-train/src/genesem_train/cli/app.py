@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from genesem_train import __version__
-from genesem_train.cli import ablate, builds, fit
+from genesem_train.cli import ablate, builds, evaluate, fit, predict
 from genesem_train.cli.console import OneLineErrors
 
 app = typer.Typer(
@@ -34,6 +34,8 @@ def _shared(
 
 
 fit.register(app)
+predict.register(app)
+evaluate.register(app)
 ablate.register(app)
 builds.register(app)
 

@@ -45,6 +45,23 @@ def say(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> No
     typer.echo(json.dumps(result, indent=2) if as_json else "\n".join(lines))
 
 
+def domain_counts(text: str | None) -> tuple[int | None, tuple[int, ...] | None]:
+    """Return the number of domains, or the numbers to choose from: 7, auto, or 4:12 with both ends."""
+    if text is None:
+        return None, None
+    if text == "auto":
+        return None, tuple(range(3, 16))
+    first, colon, last = text.partition(":")
+    try:
+        low, high = int(first), int(last) if colon else int(first)
+    except ValueError:
+        low, high = 0, 0
+    if not 2 <= low <= high:
+        msg = f"{text!r} is no number of domains; expected a whole number from 2, auto, or a range such as 4:12"
+        raise typer.BadParameter(msg, param_hint="--n-domains")
+    return (None, tuple(range(low, high + 1))) if colon else (low, None)
+
+
 def tell(words: str) -> None:
     """Print what is being done to stderr."""
     typer.echo(words, err=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from genesem_train.cli.console import JsonFlag, SeedsOption, StoreOption, numbers, say, tell
+from genesem_train.cli.console import JsonFlag, SeedsOption, StoreOption, domain_counts, numbers, say, tell
 from genesem_train.progress import FitProgress
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ def fit(
     ] = None,
     top_genes: Annotated[int | None, typer.Option(min=1, help="Genes per spot of the collection.")] = None,
     n_domains: Annotated[
-        int | None, typer.Option(min=2, help="Domains to find. [default: as many as there are labels]")
+        str | None,
+        typer.Option(
+            help="Domains to find: a number, or the most stable of a range (4:12) or of 3 to 15 (auto). "
+            "[default: as many as there are labels, else auto]"
+        ),
     ] = None,
     seeds: SeedsOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; the last one is the result.")] = None,
@@ -110,7 +114,8 @@ def fit(
     settings = resolve_config(dataset, preset=preset, path=config, mode=mode)
     settings = settings.with_values(method=method, mode=mode, counts_layer=counts_layer, gene_symbols=gene_symbols)
     settings = settings.with_values(more_datasets=tuple(datasets[1:]) if datasets and len(datasets) > 1 else None)
-    settings = settings.with_values("data", label_key=label_key, n_domains=n_domains, resolution=resolution)
+    settings = settings.with_values("data", label_key=label_key, resolution=resolution)
+    settings = settings.with_domain_counts(*domain_counts(n_domains))
     settings = settings.with_values("model", fusion=fusion, backbone=backbone)
     settings = settings.with_values("training", seeds=numbers(seeds), epochs=epochs, device=device)
     settings = settings.with_values(
@@ -147,6 +152,9 @@ def _summary(result: "FitOutcome") -> list[str]:
     rows |= metrics["baseline"]
     width = max(map(len, rows)) + 2
     lines = [f"{metrics['dataset']}: {metrics['n_spots']} spots, {metrics['n_domains']} domains", ""]
+    if chosen := metrics.get("n_domains_chosen"):
+        peaks = ", ".join(map(str, chosen["peaks"])) or "none"
+        lines.insert(1, f"number of domains chosen by stability; peaks of its curve: {peaks}")
     lines.append(" " * width + "".join(f"{name:>13}" for name in names))
     for label, scores in rows.items():
         cells = (f"{scores[name]:13.2f}" if name in scores else " " * 13 for name in names)

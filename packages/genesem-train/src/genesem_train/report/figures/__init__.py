@@ -13,6 +13,7 @@ from genesem_train.report.figures.canvas import plain_style, save
 from genesem_train.report.figures.domains import draw_domains, draw_slides
 from genesem_train.report.figures.latent import draw_latent
 from genesem_train.report.figures.seeds import draw_confidence, draw_seed_agreement, draw_seed_domains
+from genesem_train.report.figures.stability import draw_stability
 from genesem_train.report.figures.training import draw_losses, draw_modulation
 from genesem_train.report.inputs import ReportInput
 
@@ -62,6 +63,14 @@ FIGURES: dict[str, FigureSpec] = {
         "annotation is involved.",
         wanted=lambda inputs: len(inputs.seed_domains) > 1,
         draw=draw_seed_agreement,
+    ),
+    "stability": FigureSpec(
+        title="How many domains",
+        caption="Stability of every number of domains: the mean Fowlkes-Mallows index between clusterings of random "
+        "parts of the slide with that number, and with one more or one fewer (band: sd over pairs). The chosen "
+        "number is the highest peak. No label is involved, and a flat curve means that other numbers are as good.",
+        wanted=lambda inputs: bool(inputs.metrics.get("n_domains_chosen")),
+        draw=draw_stability,
     ),
     "latent": FigureSpec(
         title="Latent space",

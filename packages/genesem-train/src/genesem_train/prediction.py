@@ -1,0 +1,205 @@
+"""A fitted model on a new slide: genes aligned, every seed's network run, domains by the nearest centre, a vote.
+
+As `genesem_train.run`, this module sees the config; what it calls takes values.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from anndata import AnnData
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genesem_embed.datasets import labels
+from genesem_train.config import FitConfig, load_config
+from genesem_train.domains import vote_smooth
+from genesem_train.errors import ConfigError
+from genesem_train.fitted import FittedState, carries_over, load_fitted
+from genesem_train.intervals import mean_and_sd
+from genesem_train.methods import SeedRun
+from genesem_train.networks import make_network, make_slide_inputs
+from genesem_train.outputs import check_out, write_result
+from genesem_train.predict import AlignedCounts, align_genes, nearest_domains, predict_readout, scale_like
+from genesem_train.report import ReportInput
+from genesem_train.run import FitOutcome, find_semantics
+from genesem_train.semantics import Semantics
+from genesem_train.slides import load_slides
+from genesem_train.spots import Spots
+from genesem_train.summary import rate, shared_scores
+
+NAMED_GENES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One run a seed, and what they come to together."""
+
+    runs: dict[int, SeedRun]
+    domains: Int[np.ndarray, " spot"]
+    confidence: Float[np.ndarray, " spot"]
+    """Share of the seeds that say so, 0 to 1."""
+
+
+def run_predict(
+    model: Path,
+    dataset: str,
+    *,
+    store_place: str | None = None,
+    out: Path | None = None,
+    label_key: str | None = None,
+    counts_layer: str | None = None,
+    gene_symbols: str | None = None,
+) -> FitOutcome:
+    """Return the scores of a fitted model's domains on a new slide, having written the result to `out`.
+
+    The slide brings its own graphs, and its own collection of the space that the model was fitted with. Its labels, if
+    `label_key` names any, are for scores only.
+
+    Raises
+    ------
+    GenesemError
+        On a folder that holds no such model, or a slide or store that cannot be used; nothing is written then.
+    """
+    config = _fitted_config(model, dataset)
+    state, weights = load_fitted(model)
+    slides = load_slides([dataset], counts_layer=counts_layer, gene_symbols=gene_symbols)
+    slide = slides.joined
+    out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"
+    check_out(out)
+    aligned = align_genes(slide, state.genes)
+    n_domains = max(len(centres) for centres in state.centres.values())
+    spots = _spots(slide, aligned, state, config, label_key, n_domains)
+    semantics = find_semantics(config, slides, spots, store_place)
+    found = predict_domains(config, state, weights, spots, semantics)
+    metrics = _metrics(config, model, aligned, state, spots, semantics, found)
+    inputs = ReportInput(
+        name=spots.name,
+        coords=spots.coords,
+        annotation=spots.annotation,
+        domains=found.domains,
+        confidence=found.confidence,
+        seed_domains={seed: run.domains for seed, run in found.runs.items()},
+        latent=next(iter(found.runs.values())).latent,
+        metrics=metrics,
+        config=config.to_mapping(),
+        facts={"fitted model": model.name, "genes of the model": f"{len(state.genes)}, {len(aligned.missing)} missing"},
+    )
+    write_result(out, inputs, slide=spots.data, weights={})
+    return FitOutcome(metrics=metrics, out=out)
+
+
+def predict_domains(
+    config: FitConfig,
+    state: FittedState,
+    weights: Mapping[int, Mapping[str, Tensor]],
+    spots: Spots,
+    semantics: Semantics | None,
+) -> Prediction:
+    """Return the domains of new spots: each seed's nearest centre, and the domain that most seeds vote for.
+
+    A seed's centres are those of its own domains, which the fit matched to the consensus; a tie of votes goes to the
+    domain that was larger in the fit.
+    """
+    vectors = None if semantics is None else semantics.matrix
+    inputs, facts = make_slide_inputs(config, spots.data.X, spots.coords, vectors)
+    semantic_dim = None if vectors is None else vectors.shape[1]
+    runs = {}
+    for seed, own in weights.items():
+        network = make_network(config, len(state.genes), semantic_dim, len(spots.coords))
+        latent = predict_readout(network, own, inputs)
+        nearest = nearest_domains(latent, state.centres[seed])
+        if k := config.domains.vote_neighbours:
+            nearest = vote_smooth(nearest, spots.coords, k)
+        runs[seed] = SeedRun(latent=latent, domains=nearest, facts=facts)
+    votes = sum(np.eye(spots.n_domains)[run.domains] for run in runs.values())
+    domains: Int[np.ndarray, " spot"] = np.asarray(votes).argmax(axis=1)
+    return Prediction(runs=runs, domains=domains, confidence=np.asarray(votes).max(axis=1) / len(runs))
+
+
+def prediction_lines(result: FitOutcome) -> list[str]:
+    """Return what a prediction came to as lines of text."""
+    metrics = result.metrics
+    genes = metrics["genes"]
+    named = f" ({', '.join(genes['missing'][:NAMED_GENES])}{', ...' if genes['n_missing'] > NAMED_GENES else ''})"
+    lines = [
+        f"{metrics['dataset']}: {metrics['n_spots']} spots, the {metrics['n_domains']} domains of "
+        f"{metrics['model_folder']}",
+        f"genes of the model: {genes['n_model']}, missing on the slide: {genes['n_missing']}"
+        + (named if genes["missing"] else ""),
+    ]
+    lines += [f"{name}: {value:.2f}" for name, value in metrics["consensus"].items()]
+    return [*lines, f"report: {result.out / 'report.html'}"]
+
+
+def _fitted_config(model: Path, dataset: str) -> FitConfig:
+    """Return the fit's settings for the new slide, with the very space of its vectors.
+
+    Raises
+    ------
+    ConfigError
+        When there is no fit, or one that does not carry over.
+    """
+    if not (model / "config.toml").exists():
+        msg = f"{model} holds no config.toml; expected the --out folder of a finished fit: give it as --model"
+        raise ConfigError(msg)
+    config = load_config(model / "config.toml", dataset)
+    if not carries_over(config):
+        kind = f"mode {config.mode}" if config.method == "semst" else f"method {config.method}"
+        msg = (
+            f"{model} was fitted with {kind}, which does not carry over to another slide; expected method semst in "
+            "mode faithful: fit with --mode faithful, or fit both slides at once (--dataset A --dataset B)"
+        )
+        raise ConfigError(msg)
+    metrics = json.loads((model / "metrics.json").read_text("utf-8"))
+    semantics = replace(config.semantics, space=metrics.get("space") or config.semantics.space, collection=None)
+    return replace(config, more_datasets=None, semantics=semantics)
+
+
+def _spots(
+    slide: AnnData, aligned: AlignedCounts, state: FittedState, config: FitConfig, label_key: str | None, n_domains: int
+) -> Spots:
+    values = scale_like(aligned.counts, state.scales, logarithm=config.preprocess.scaling == "log1p")
+    data = AnnData(values, obs=slide.obs.copy(), obsm=dict(slide.obsm), layers={"counts": aligned.counts})
+    data.var_names = state.genes
+    data.uns["genesem"] = dict(slide.uns["genesem"])
+    return Spots(
+        name=str(slide.uns["genesem"]["name"]),
+        data=data,
+        coords=np.asarray(slide.obsm["spatial"], dtype=np.float64),
+        annotation=labels(slide, label_key) if label_key else None,
+        n_domains=n_domains,
+    )
+
+
+def _metrics(
+    config: FitConfig,
+    model: Path,
+    aligned: AlignedCounts,
+    state: FittedState,
+    spots: Spots,
+    semantics: Semantics | None,
+    found: Prediction,
+) -> dict[str, Any]:
+    seeds = [{"seed": seed, **rate(spots, run.domains, run.latent)} for seed, run in found.runs.items()]
+    mean, sd = mean_and_sd(shared_scores([{n: v for n, v in one.items() if n != "seed"} for one in seeds]))
+    metrics = {
+        "method": config.method,
+        "mode": config.mode,
+        "model_folder": model.name,
+        "dataset": spots.name,
+        "n_spots": len(spots.coords),
+        "n_domains": spots.n_domains,
+        "genes": {"n_model": len(state.genes), "n_missing": len(aligned.missing), "missing": aligned.missing},
+        "collection": semantics.collection if semantics else None,
+        "space": semantics.space if semantics else None,
+        "seeds": seeds,
+        "mean": mean,
+        "sd": sd,
+        "consensus": rate(spots, found.domains, next(iter(found.runs.values())).latent),
+        "graph": next(iter(found.runs.values())).facts or None,
+    }
+    return {name: value for name, value in metrics.items() if value is not None}
