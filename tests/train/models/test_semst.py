@@ -51,7 +51,7 @@ def test_losses_are_the_three_terms(inputs, form):
     network = make(loss_form=form)
     latents = network(inputs)
     terms = network.losses(inputs, latents)
-    assert torch.equal(terms["spatial"], spatial_loss(latents.final, inputs.edges, form=form))
+    assert torch.equal(terms["spatial"], spatial_loss(latents.final, inputs.neighbours, form=form))
     assert torch.equal(
         terms["correlation"], correlation_loss(latents.views["spatial"], latents.views["feature"], form=form)
     )

@@ -8,9 +8,11 @@ which needs no pairs. No array ever holds all pairs.
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid, normalize
+
+from genesem_train.sparse import SparseMatrix
 
 TILE_BYTES = 64 * 2**20
 
@@ -24,7 +26,7 @@ MOMENTS_BOUND = 5.92e-4
 
 def spatial_loss(
     latent: Float[Tensor, "spot dim"],
-    edges: Int[Tensor, "2 edge"],
+    neighbours: SparseMatrix,
     *,
     form: Literal["paper", "released"],
     method: Literal["exact", "moments"] = "exact",
@@ -35,8 +37,8 @@ def spatial_loss(
     ----------
     latent
         The final latent; its cosines count.
-    edges
-        Every ordered pair of neighbours, so each edge twice, no loops.
+    neighbours
+        Ones for every ordered pair of neighbours, so each edge twice; zeros on the diagonal.
     form
         ``paper``: the sum of equation 13, where a spot is no pair with itself. ``released``: half the sum over all
         N^2 pairs over N^2, a spot having cosine 0 with itself.
@@ -45,7 +47,7 @@ def spatial_loss(
     """
     unit = normalize(latent, dim=1)
     all_pairs: Tensor = _Pairs.apply(unit) if method == "exact" else pair_moments(unit)  # type: ignore[no-untyped-call]
-    along_edges = (unit[edges[0]] * unit[edges[1]]).sum()
+    along_edges = (unit * (neighbours @ unit)).sum()  # no array has a row an edge
     total: Tensor = -(all_pairs + along_edges)
     if form == "paper":
         return total

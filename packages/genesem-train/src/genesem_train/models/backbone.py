@@ -6,11 +6,14 @@ know than this.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, Self
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy import sparse
 from torch import Tensor, nn
 
 from genesem_train.models.fusion import FineGrainedModulation, Fusion
@@ -35,8 +38,16 @@ class SlideInputs:
 
     def to(self, device: torch.device | str) -> Self:
         """Return the inputs on `device`."""
-        moved: dict[str, Any] = {name: None if part is None else part.to(device) for name, part in vars(self).items()}
+        parts = {one.name: getattr(self, one.name) for one in fields(self)}
+        moved: dict[str, Any] = {name: None if part is None else part.to(device) for name, part in parts.items()}
         return type(self)(**moved)
+
+    @cached_property
+    def neighbours(self) -> SparseMatrix:
+        """Ones at the edges: spot by spot."""
+        edges, n_spots = self.edges.cpu().numpy(), self.values.shape[0]
+        ones = sparse.csr_matrix((np.ones(edges.shape[1]), (edges[0], edges[1])), shape=(n_spots, n_spots))
+        return SparseMatrix.from_scipy(ones).to(self.edges.device)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -81,7 +81,7 @@ class SemST(Backbone):
         """Return the terms of equations 10, 13 and 12."""
         return {
             "zinb": self._reconstruction(inputs, latents),
-            "spatial": spatial_loss(latents.final, inputs.edges, form=self.loss_form, method=self.pairs),
+            "spatial": spatial_loss(latents.final, inputs.neighbours, form=self.loss_form, method=self.pairs),
             "correlation": correlation_loss(latents.views["spatial"], latents.views["feature"], form=self.loss_form),
         }
 
