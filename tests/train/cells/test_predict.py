@@ -9,6 +9,7 @@ from genesem_embed.store import CollectionMissingError, Store
 from genesem_train.cells.baselines import MAKERS
 from genesem_train.cells.config import CellsConfig, HeadsConfig
 from genesem_train.cells.entry import predict_cells
+from genesem_train.cells.evaluate import evaluate_cells
 from genesem_train.cells.predict import load_fitted, predict_slide
 from genesem_train.cells.run import run_cells
 from genesem_train.errors import ConfigError
@@ -108,3 +109,15 @@ def test_a_panel_that_shares_no_marker_is_refused(place, fitted, stored, tmp_pat
 def test_a_folder_without_a_fit_of_cells_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="holds no metrics.json"):
         predict_cells(tmp_path, "new.h5ad")
+
+
+def test_the_scores_of_a_fit_and_of_a_prediction_are_those_of_their_folders(place, fitted, stored, tmp_path):
+    folder, new, result = fitted
+    stored(place, new)
+    metrics = predict(place, folder, new, tmp_path / "p")
+    for place_of_result, scores in ((folder, result.metrics["mean"]), (tmp_path / "p", metrics["mean"])):
+        found = evaluate_cells(place_of_result)
+        assert found["scores"]["type_accuracy"] == pytest.approx(scores["type_accuracy"])
+        assert found["scores"]["status_image_accuracy"] == pytest.approx(scores["status_image_accuracy"])
+    with pytest.raises(ConfigError, match="no cell has a type that the model knows in column 'image'"):
+        evaluate_cells(folder, label_key="image")

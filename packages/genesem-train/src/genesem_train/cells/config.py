@@ -62,6 +62,12 @@ def wants_cells(method: str | None, path: Path | None) -> bool:
     return (method or (path and read_settings(path).get("method"))) == METHOD
 
 
+def holds_cells(folder: Path) -> bool:
+    """Tell whether `folder` is a result of the method on cells."""
+    path = folder / "config.toml"
+    return path.exists() and read_settings(path).get("method") == METHOD
+
+
 def read_settings(path: Path) -> dict[str, Any]:
     """Return the settings of a TOML file, unchecked.
 

@@ -120,7 +120,12 @@ def resolve_cells(
 
 
 def predict_cells(
-    model: Path, dataset: str, *, store_place: str | None = None, out: Path | None = None
+    model: Path,
+    dataset: str,
+    *,
+    store_place: str | None = None,
+    out: Path | None = None,
+    label_key: str | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Return what the fit in the folder `model` says about the cells of `dataset`, and the folder it was written to.
 
@@ -133,4 +138,4 @@ def predict_cells(
     slide = load_slide(dataset, kind="markers")
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"
     with Store.open(store_place or default_store()) as store:
-        return predict_slide(slide, fitted, store=store, out=out, dataset=dataset), out
+        return predict_slide(slide, fitted, store=store, out=out, dataset=dataset, label_key=label_key), out

@@ -61,7 +61,7 @@ def predicted(slide: AnnData, cohort: Cohort, runs: Sequence[Predictions]) -> An
         probs = np.mean(told, axis=0)
         cells.obs[f"{task}_predicted"] = pd.Categorical(np.asarray(names)[probs.argmax(axis=1)], categories=names)
         cells.obs[f"{task}_probability"] = probs.max(axis=1).astype(np.float32)
-        cells.obsm[f"{task}_probabilities"] = probs.astype(np.float32)
+        cells.obsm[f"{task}_probabilities"] = probs  # in full: two folds that disagree tie but for the last digits
         cells.uns[f"{task}_classes"] = names
     return cells
 

@@ -5,7 +5,7 @@ of the fit and lie in the same space; nothing about its labels is needed, and wh
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from genesem_train.cells.cohort import UNKNOWN, Cohort
 from genesem_train.cells.config import METHOD, CellsConfig, read_settings
 from genesem_train.cells.fold_model import FoldModel
 from genesem_train.cells.new_sentences import find_sentences
-from genesem_train.cells.outputs import predicted, status_table
+from genesem_train.cells.outputs import plain_config, predicted, status_table
 from genesem_train.cells.predictions import Predictions, gather
 from genesem_train.cells.reading import read_unknown_cohort
 from genesem_train.cells.saved import load_models
@@ -62,10 +62,13 @@ def load_fitted(folder: Path) -> FittedCells:
     return FittedCells(config=config, metrics=metrics, models=models)
 
 
-def predict_slide(slide: AnnData, fitted: FittedCells, *, store: Store, out: Path, dataset: str) -> dict[str, Any]:
+def predict_slide(
+    slide: AnnData, fitted: FittedCells, *, store: Store, out: Path, dataset: str, label_key: str | None = None
+) -> dict[str, Any]:
     """Return what is said about the cells of `slide`, having written it to `out`.
 
-    `out` gets `metrics.json` (scores only where there are labels), `result.h5ad` with types, status and probabilities,
+    Without `label_key`, types are looked for in the column that they had in the fit, for scores alone. `out` gets
+    `metrics.json` (scores only where there are labels), `result.h5ad` with types, status and probabilities,
     and a table of patients and of images.
 
     Raises
@@ -74,7 +77,8 @@ def predict_slide(slide: AnnData, fitted: FittedCells, *, store: Store, out: Pat
         When no sentences of these cells are stored that are worded as those of the fit.
     """
     check_out(out)
-    config, types, status = fitted.config, fitted.metrics["types"], fitted.metrics["status"]
+    config = replace(fitted.config, label_key=label_key or fitted.config.label_key)
+    types, status = fitted.metrics["types"], fitted.metrics["status"]
     sentences = find_sentences(store, slide, fitted.metrics["wording"], fitted.metrics["space"], dataset)
     cohort = read_unknown_cohort(
         slide,
@@ -103,7 +107,7 @@ def predict_slide(slide: AnnData, fitted: FittedCells, *, store: Store, out: Pat
         metrics["mean"] = scores
     with replaced_folder(out) as folder:
         write_metrics(folder / "metrics.json", metrics)
-        write_config(folder / "config.toml", {"dataset": dataset, "method": METHOD})
+        write_config(folder / "config.toml", {"dataset": dataset, "method": METHOD, "cells": plain_config(config)})
         predicted(slide, cohort, [mean]).write_h5ad(folder / "result.h5ad", compression="gzip")
         if status:
             (folder / "tables").mkdir()

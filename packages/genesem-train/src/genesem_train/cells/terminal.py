@@ -45,3 +45,14 @@ def prediction_lines(metrics: Mapping[str, Any], out: Path) -> list[str]:
     scores = metrics.get("mean", {})
     lines += [f"{title}: {scores[name]:.1f}" for name, (title, _) in COLUMNS.items() if name in scores]
     return [*lines, *metrics["notes"], f"result: {out / 'result.h5ad'}"]
+
+
+def evaluation_lines(found: Mapping[str, Any]) -> list[str]:
+    """Return an evaluation as lines of text: one score a line, with its interval where there is one."""
+    lines = [f"{found['result']}: {found['n_labelled']:,} of {found['n_spots']:,} cells have a known type"]
+    for name, (title, _) in COLUMNS.items():
+        if name in found["scores"]:
+            low, high = found["interval"].get(name, (None, None))
+            between = "" if low is None else f" ({low:.1f} to {high:.1f})"
+            lines.append(f"{title}: {found['scores'][name]:.1f}{between}")
+    return lines
