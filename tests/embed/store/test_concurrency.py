@@ -104,7 +104,7 @@ def test_what_somebody_came_to_rely_on_is_put_back(filled, maker):
     loose = maker.publish(filled, maker.texts(800))
     before = time.time() - 10
     os.utime(filled.root / "segments" / loose, (before - 10, before - 10))
-    filled.missing(maker.keys(maker.texts(800)))
+    assert not filled.missing(maker.keys(maker.texts(800)))[0]
     (filled.root / "tmp" / "gc").mkdir(parents=True, exist_ok=True)
     assert not _hide(filled.root, filled.root / "segments" / loose, before)
     assert loose in filled.segment_digests()

@@ -163,6 +163,12 @@ def spoil_sizes(root):
     folder.rename(folder.with_name(sha256_hex((folder / "manifest.json").read_bytes())))
 
 
+def nest_manifest(root):
+    folder = segment(root)
+    (folder / "manifest.json").write_bytes(b'{"a":' + b"[" * 7000 + b"]" * 7000 + b"}")
+    folder.rename(folder.with_name(sha256_hex((folder / "manifest.json").read_bytes())))
+
+
 def columns(root):
     return pq.read_table(segment(root) / "texts.parquet").to_pydict()
 
@@ -326,6 +332,14 @@ STORES = {
         "does not belong into a store",
     ),
     "segment of an unknown name": (lambda root: (root / "segments" / "latest").mkdir(), "does not belong into a store"),
+    "collection that is a JSON bomb": (
+        lambda root: collection_path(root).write_bytes(b'{"a":' * 900_000 + b"1" + b"}" * 900_000),
+        "bytes; a store's file|more than|at most",
+    ),
+    "manifest nested to the stack's end": (
+        lambda root: nest_manifest(root),
+        "is not JSON as a store writes it",
+    ),
     "segment without its manifest": (drop("manifest.json"), "is missing at the source"),
     "segment without its texts": (drop("texts.parquet"), "is missing at the source"),
     "segment without its provenance": (drop("provenance.json"), "is missing at the source"),
@@ -464,6 +478,16 @@ def test_an_archive_of_the_wrong_shape_is_refused(ours, tmp_path, make, reason):
     make(tmp_path / "x.tar")
     before = published(ours)
     with pytest.raises(GenesemError, match=reason):
+        import_archive(ours, tmp_path / "x.tar")
+    assert published(ours) == before
+
+
+def test_too_many_members_are_refused(ours, tmp_path, monkeypatch):
+    monkeypatch.setattr("genesem_embed.store.sharing.archive.MAX_MEMBERS", 10)
+    members = [member("store.json", STORE_JSON), *(member(f"spaces/{number:064x}.json") for number in range(10))]
+    write_tar(tmp_path / "x.tar", members)
+    before = published(ours)
+    with pytest.raises(StoreError, match="comes after 10 others, more than any store has"):
         import_archive(ours, tmp_path / "x.tar")
     assert published(ours) == before
 

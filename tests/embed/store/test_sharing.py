@@ -52,6 +52,20 @@ def test_merging_two_stores_is_their_union_in_either_order(tmp_path, filled, mak
         np.testing.assert_array_equal(*results)
 
 
+def test_paths_and_urls_are_merged_alike(filled, other, maker, s3, web, tmp_path):
+    push(filled, f"{s3}/lab")
+    places = [tmp_path / "path", tmp_path / "site"]
+    for number, place in enumerate(places):
+        with Store.create(place) as store:
+            maker.publish(store, maker.texts(600 + number))
+            publish(store)
+    moved, conflicts = merge(other, [places[0], f"{s3}/lab", web(places[1])])
+    assert [part.n_segments for part in moved] == [1, 3, 1]
+    assert not conflicts
+    assert not other.missing(maker.keys(maker.texts(*range(70), 600, 601))).any()
+    assert other.verify().ok
+
+
 def test_one_collection_takes_only_the_segments_with_its_vectors(filled, other, maker):
     maker.collect(filled, maker.texts(100), name="one")
     moved = pull(other, FolderSource(filled.root), Filters(collection="on?"))

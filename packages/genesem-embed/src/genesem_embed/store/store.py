@@ -1,5 +1,6 @@
 """Store: vectors at rest, found by key; a folder that any number of processes read and write at once."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 Mode = Literal["r", "a"]
 T = TypeVar("T")
 GC_WAITS, GC_WAIT_S = 100, 0.05
+RELY_AGAIN_S = 600
+"""A segment that is relied on is marked so again after this time; any sensible grace time of `gc` is longer."""
 
 
 class Store(Catalog):
@@ -60,6 +63,7 @@ class Store(Catalog):
         self._own = root
         """Where what is published goes."""
         self._segments: dict[str, Segment] = {}
+        self._relied_on: dict[str, float] = {}
 
     @classmethod
     def open(cls, place: str | Path, mode: Mode = "r") -> "Store":
@@ -142,7 +146,12 @@ class Store(Catalog):
 
     def rely_on(self, digests: Sequence[str]) -> bool:
         """Mark segments as about to be named by a collection or ref; False if `gc` took one of them meanwhile."""
-        return freshen(self.root / SEGMENTS / digest for digest in digests)
+        now = time.monotonic()
+        due = [digest for digest in digests if now - self._relied_on.get(digest, -math.inf) > RELY_AGAIN_S]
+        if not freshen(self.root / SEGMENTS / digest for digest in due):
+            return False
+        self._relied_on.update(dict.fromkeys(due, now))
+        return True
 
     def publish_segment(
         self,

@@ -73,9 +73,10 @@ class MirroredStore(Store):
 
     def collections(self) -> list[CollectionInfo]:
         """Return every collection that the remote store lists; their vectors stay where they are."""
-        for path in set(self.offer.collections) - set(self._described):
-            data = read_collection_json(self.source, path)
-            self._described[path] = describe_collection(data, path, self.read_space)
+        unknown = sorted(set(self.offer.collections) - set(self._described))
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            for path, data in zip(unknown, pool.map(self._bring_collection, unknown), strict=True):
+                self._described[path] = describe_collection(data, path, self.read_space)
         return [self._described[path] for path in sorted(self.offer.collections)]
 
     def segment_digests(self) -> list[str]:
@@ -136,6 +137,14 @@ class MirroredStore(Store):
             msg = f"segment {segment.digest[:12]} of {self.place} holds {held}; it was refused"
             raise IntegrityError(msg)
         return segment
+
+    def _bring_collection(self, path: str) -> bytes:
+        here = self.root / COLLECTIONS / f"{path}.json"
+        if here.exists() and sha256_hex(data := here.read_bytes()) == here.stem:
+            return data
+        data = read_collection_json(self.source, path)
+        self.cache.write(here, data)
+        return data
 
     def _bring_space(self, space_id: str, path: Path) -> None:
         name = f"{SPACES}/{space_id}.json"
