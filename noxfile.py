@@ -102,6 +102,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def scale(session: nox.Session) -> None:
+    """Train on a million spots of 500 genes for a few epochs; needs 20 GB of memory and minutes."""
+    install(session, *TESTING)
+    session.run("pytest", "tests/bench/train", "-s", "-o", "python_files=scale_*.py", *session.posargs)
+
+
+@nox.session
 def results(session: nox.Session) -> None:
     """Remake the table of docs/results.md; arguments: the folder of the slides, --out, --slides, --methods, --jobs."""
     install(session, *BOTH)
