@@ -8,8 +8,9 @@ import torch
 
 from genesem_embed.encoders.kernels import PADDED_GROUPS, Kernel, kernels
 from genesem_embed.encoders.model import describe_model
-from genesem_embed.encoders.runners import PackedRunner
-from genesem_embed.encoders.transformer import load_encoder
+from genesem_embed.encoders.runners import PackedRunner, choose_runner
+from genesem_embed.encoders.transformer import TransformerEncoder, load_encoder
+from genesem_embed.encoders.weights import load_network
 
 pytestmark = [
     pytest.mark.gpu,
@@ -74,6 +75,24 @@ def with_kernel(encoder, runner, kernel: Kernel):
     """Let `encoder` attend by `kernel`."""
     encoder._runners = [PackedRunner(runner._network, runner.space, causal=True, kernel=kernel)]
     return encoder
+
+
+def test_a_model_spread_over_devices_gives_the_same(folder, texts):
+    """As `device_map` spreads a model that no GPU holds: here half of its layers wait in main memory."""
+    model = describe_model(str(folder))
+    expected = collect(load_encoder(model), texts)
+    place = {
+        "embed_tokens": 0,
+        "rotary_emb": 0,
+        "norm": 0,
+        "layers.0": 0,
+        "layers.1": "cpu",
+        "layers.2": "cpu",
+        "layers.3": 0,
+    }
+    runner = choose_runner(load_network(model, place), model.space)
+    assert isinstance(runner, PackedRunner)
+    assert cosine(collect(TransformerEncoder(model, [runner], 4096), texts), expected).min() > 0.999
 
 
 @pytest.mark.parametrize("quantization", ["int8", "nf4"])

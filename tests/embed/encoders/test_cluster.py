@@ -1,5 +1,9 @@
 """Two local Ray nodes: vectors and store are those of one process, also when actors are killed half way."""
 
+import json
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -149,3 +153,14 @@ def test_bad_texts_do_not_lose_the_others(encoder, texts):
     with pytest.raises(TextsFailedError, match=r"^2 texts .*text 9 \(.*more than the 1024.*text 21 "):
         list(batches)
     assert sorted(seen) == [*range(9), *range(10, 21)]
+
+
+def test_a_laptop_needs_no_address(tiny_qwen3, tmp_path):
+    """In a process of its own, which starts Ray for itself."""
+    start = [sys.executable, "-c", "from genesem_embed.cli import main; main()"]
+    options = ["build", "--dataset", "demo", "--model", tiny_qwen3, "--device", "cpu", "--top-genes", 3, "--limit", 5]
+    asked = [*start, *map(str, options), "--store", str(tmp_path / "s"), "--engine", "ray", "--actors", "1", "--json"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    report = json.loads(done.stdout)
+    assert (report["n_encoded"], report["encoder"]["writers"]) == (5, "actors")

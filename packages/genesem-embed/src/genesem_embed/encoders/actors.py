@@ -1,5 +1,6 @@
 """Work spread over Ray actors: each takes the next part when it is free; the part of one that dies is done again."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ Rows = npt.NDArray[np.intp]
 
 
 class Actors:
-    """Equal actors on a Ray cluster, or on this machine where no address is given.
+    """Equal actors on a Ray cluster, or on this machine where neither `address` nor ``$RAY_ADDRESS`` names one.
 
     Parameters
     ----------
@@ -37,7 +38,10 @@ class Actors:
             raise MissingExtraError(msg) from None
         self._ray: Any = ray
         if not self._ray.is_initialized():
-            self._ray.init(address=address, log_to_driver=False, include_dashboard=False)
+            # Told nothing, Ray would wait for whatever cluster last ran on this machine.
+            where = address or os.environ.get("RAY_ADDRESS") or "local"
+            own = {"include_dashboard": False} if where == "local" else {}
+            self._ray.init(address=where, log_to_driver=False, **own)
         gpus = int(self._ray.cluster_resources().get("GPU", 0)) if on_gpu else 1
         kind: Any = self._ray.remote(num_gpus=1 if on_gpu else 0, num_cpus=1, max_restarts=0)(start)
         self._start: Callable[[], Any] = lambda: kind.remote(*arguments)
