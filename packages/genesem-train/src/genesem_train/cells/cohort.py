@@ -33,17 +33,17 @@ class Cohort:
     @property
     def patient_status(self) -> Int[np.ndarray, " patient"]:
         """Return the status of each patient."""
-        return self.status[_first_of_each(self.patients)]
+        return np.asarray(self.status[_first_of_each(self.patients)])
 
     @property
     def image_status(self) -> Int[np.ndarray, " image"]:
         """Return the status of each image's patient."""
-        return self.status[_first_of_each(self.images)]
+        return np.asarray(self.status[_first_of_each(self.images)])
 
     @property
     def image_patients(self) -> Int[np.ndarray, " image"]:
         """Return the patient of each image."""
-        return self.patients[_first_of_each(self.images)]
+        return np.asarray(self.patients[_first_of_each(self.images)])
 
     @property
     def has_more_images(self) -> bool:

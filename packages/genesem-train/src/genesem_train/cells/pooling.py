@@ -57,7 +57,7 @@ def fit_pools(hidden: Float[Tensor, "cell hidden"], cohort: Cohort, fold: Fold, 
     rows = fold.train[cohort.status[fold.train] >= 0]
     if len(np.unique(cohort.status[rows])) < 2:
         return {}
-    pools = {"patient": _fit_pool(hidden, cohort, rows, "patient", seed)}
+    pools: dict[Level, FittedPool] = {"patient": _fit_pool(hidden, cohort, rows, "patient", seed)}
     pools["image"] = _fit_pool(hidden, cohort, rows, "image", seed) if cohort.has_more_images else pools["patient"]
     return pools
 

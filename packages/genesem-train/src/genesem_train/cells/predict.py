@@ -111,8 +111,8 @@ def predict_slide(
         predicted(slide, cohort, [mean]).write_h5ad(folder / "result.h5ad", compression="gzip")
         if status:
             (folder / "tables").mkdir()
-            for level, name in (("patient", "patients"), ("image", "images")):
-                status_table(cohort, [mean], level).to_csv(folder / "tables" / f"{name}.csv", index=False)
+            status_table(cohort, [mean], "patient").to_csv(folder / "tables" / "patients.csv", index=False)
+            status_table(cohort, [mean], "image").to_csv(folder / "tables" / "images.csv", index=False)
     return metrics
 
 
@@ -148,7 +148,7 @@ def _notes(
 ) -> list[str]:
     said = []
     for key, codes, what in ((config.label_key, cohort.types, "types"), (config.status_key, cohort.status, "statuses")):
-        if key in slide.obs and (codes == UNKNOWN).any() and not slide.obs[key].isna().all():
+        if key and key in slide.obs and (codes == UNKNOWN).any() and not slide.obs[key].isna().all():
             given = labels(slide, key)
             unseen = np.flatnonzero((codes == UNKNOWN) & (given.codes >= 0))
             if len(unseen):

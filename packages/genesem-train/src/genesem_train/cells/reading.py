@@ -101,15 +101,19 @@ def _gather(
 def _column(slide: AnnData, key: str, otherwise: "pd.Series[str] | None" = None) -> "pd.Series[str]":
     """Return a column as text; where it is missing, another one, or one value for all cells."""
     if key in slide.obs:
-        return slide.obs[key].astype(str)
+        column: pd.Series[str] = slide.obs[key].astype(str)
+        return column
     return pd.Series("1", index=slide.obs_names) if otherwise is None else otherwise
 
 
 def _as_classes(slide: AnnData, key: str | None, names: list[str]) -> "pd.Categorical[str]":
     """Return a column by the classes `names`; what is none of them has no class, as has a column that is not there."""
     if key is None or key not in slide.obs or slide.obs[key].isna().all():
-        return pd.Categorical([None] * slide.n_obs, categories=names)
-    return pd.Categorical([name if name in names else None for name in labels(slide, key)], categories=names)
+        values: list[str | None] = [None] * slide.n_obs
+    else:
+        values = [name if name in names else None for name in labels(slide, key)]
+    classes: pd.Categorical[str] = pd.Categorical(values, categories=names)  # type: ignore[assignment]  # stubs know no None
+    return classes
 
 
 def _check_column(slide: AnnData, key: str | None) -> None:

@@ -50,7 +50,7 @@ def score_predictions(predictions: Predictions, cohort: Cohort) -> dict[str, flo
     `status_image_...` and `status_image_attention_...` of images where a patient has several; `status_cell_...` of
     cells.
     """
-    scores = {}
+    scores: dict[str, float] = {}
     for task, confusions in _tasks(predictions, cohort).items():
         scores |= {f"{task}_{name}": float(value) for name, value in class_scores(confusions().sum(axis=0)).items()}
     scores["type_ece"] = calibration_error(predictions.types, cohort.types)
@@ -100,7 +100,9 @@ def _tasks(
     predictions: Predictions, cohort: Cohort
 ) -> dict[str, Callable[[], Float[np.ndarray, "patient class class"]]]:
     """Return how to count each task's answers, by the beginning of its scores' names."""
-    found = {"type": partial(type_confusions, predictions, cohort)}
+    found: dict[str, Callable[[], Float[np.ndarray, "patient class class"]]] = {
+        "type": partial(type_confusions, predictions, cohort)
+    }
     if cohort.status_names:
         for task, (level, pooling) in _status_tasks(predictions, cohort).items():
             found[task] = partial(status_confusions, predictions, cohort, level, pooling)

@@ -79,7 +79,7 @@ def _describe(folder: Path) -> None:
     (folder / "dataset_info.json").write_text(json.dumps({"features": features}, indent=2), "utf-8")
     with (folder / _ARROW_FILE).open("rb") as file:
         mark = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    state = {
+    state: dict[str, Any] = {
         "_data_files": [{"filename": _ARROW_FILE}],
         "_fingerprint": mark,
         "_format_columns": None,
