@@ -1,6 +1,9 @@
 """A small space, texts with vectors made from them, and stores holding some."""
 
 import importlib.util
+import signal
+import subprocess
+import sys
 import urllib.request
 import uuid
 from dataclasses import replace
@@ -156,6 +159,34 @@ class FakeEncoder:
             vectors = [np.random.default_rng(list(text.encode())).normal(size=self.space.dim) for text in some]
             rows = np.arange(start, start + len(some))
             yield EncodedBatch(rows=rows, vectors=np.float32(vectors), n_tokens=np.full(len(some), 1, np.int32))
+
+
+class Crashes:
+    """A process that forks others to be killed, so that none of them has to load everything first."""
+
+    def __init__(self):
+        command = [sys.executable, str(Path(__file__).with_name("worker.py")), "crashes"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout.readline() == "ready\n"
+        self.killed = 0
+
+    def run(self, *arguments):
+        print(*arguments, file=self._process.stdin, flush=True)
+        status = int(self._process.stdout.readline())
+        assert status in (0, -signal.SIGKILL), f"the crashing process failed by itself: {status}"
+        self.killed += status != 0
+
+    def close(self):
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+
+
+@pytest.fixture
+def crashes():
+    crashes = Crashes()
+    yield crashes
+    crashes.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 """Any order of building, sharing, compacting, sweeping, crashing and reopening keeps every published vector."""
 
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -27,27 +24,6 @@ from genesem_embed.store.upkeep.gc import collect_garbage
 NUMBERS = st.lists(st.integers(0, 25), min_size=1, max_size=6)
 STEPS = st.integers(0, 30)
 PLACES = st.sampled_from(["a", "b"])
-
-
-class Crashes:
-    """A process that forks others to be killed, so that none of them has to load everything first."""
-
-    def __init__(self):
-        command = [sys.executable, str(Path(__file__).with_name("worker.py")), "crashes"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout.readline() == "ready\n"
-        self.killed = 0
-
-    def run(self, *arguments):
-        print(*arguments, file=self._process.stdin, flush=True)
-        status = int(self._process.stdout.readline())
-        assert status in (0, -signal.SIGKILL), f"the crashing process failed by itself: {status}"
-        self.killed += status != 0
-
-    def close(self):
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
 
 
 class Machine(RuleBasedStateMachine):
@@ -224,13 +200,6 @@ class Machine(RuleBasedStateMachine):
     def verify(self, place):
         report = self.stores[place].verify()
         assert report.ok, report.problems
-
-
-@pytest.fixture
-def crashes():
-    crashes = Crashes()
-    yield crashes
-    crashes.close()
 
 
 def run_the_machine(maker, crashes, examples, steps):

@@ -113,6 +113,42 @@ def test_an_upload_that_fails_is_made_up_for_by_the_next_run(url, maker, cable, 
         assert reader.verify().ok
 
 
+def test_a_broken_connection_does_not_stop_the_encoder(url, maker, cable, monkeypatch):
+    def broken(source):
+        msg = "the cable is cut"
+        raise DownloadError(msg)
+
+    with Store.open(url, "a") as store:
+        maker.publish(store, maker.texts(1))
+        with monkeypatch.context() as cut:
+            cut.setattr(RemoteSource, "segments", broken)
+            cable.left = 0
+            with pytest.warns(UserWarning, match="what was listed before counts for now"):
+                assert store.missing(maker.keys(maker.texts(1, 2))).tolist() == [False, True]
+            with pytest.warns(UserWarning, match=WAITS):
+                maker.publish(store, maker.texts(2))
+        cable.left = None
+    assert len(uploaded(url)) == 2
+
+
+def test_a_process_killed_at_any_moment_loses_nothing_that_it_had_finished(url, maker, crashes):
+    for number, step in enumerate(range(0, 75, 8)):
+        crashes.run(step, "build", url, "-", 10 * number, 10 * number + 1)
+        if uploaded(url):
+            with Store.open(url) as reader:
+                assert reader.verify().ok
+    assert crashes.killed > 5
+    texts = maker.texts(*(10 * number + more for number in range(10) for more in (0, 1)))
+    with Store.open(url, "a") as store:
+        todo = [text for text, gone in zip(texts, store.missing(maker.keys(texts)), strict=True) if gone]
+        maker.publish(store, todo, seed=1)
+        maker.collect(store, texts)
+        assert not list(store.outbox.root.glob("segments/*"))
+    assert len(todo) < len(texts) - 4
+    with Store.open(url) as reader:
+        np.testing.assert_array_equal(reader.matrix("demo.spot-symbols"), maker.stored(texts, 1))
+
+
 def test_closing_sends_the_rest_or_says_that_it_could_not(url, maker, cable):
     def work(problem=None):
         with Store.open(url, "a") as store:

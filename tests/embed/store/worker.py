@@ -14,6 +14,7 @@ from genesem_embed.errors import GenesemError
 from genesem_embed.store import Store
 from genesem_embed.store.files import disk
 from genesem_embed.store.sharing.pull import merge, pull
+from genesem_embed.store.sharing.remote import RemoteSource
 from genesem_embed.store.sharing.source import open_source
 from genesem_embed.store.upkeep.compact import compact
 from genesem_embed.store.upkeep.gc import collect_garbage
@@ -135,6 +136,7 @@ def _die_at(step):
     disk._write_all = deadly(disk._write_all, lambda descriptor, view: os.write(descriptor, view[: len(view) // 2]))
     disk.fsync_path = deadly(disk.fsync_path)
     Path.rename, Path.replace = deadly(Path.rename), deadly(Path.replace)
+    RemoteSource.write = deadly(RemoteSource.write)
 
 
 TASKS = {

@@ -63,8 +63,14 @@ class WritableMirror(MirroredStore):
         super().close()
 
     def missing(self, keys: Keys) -> npt.NDArray[np.bool_]:
-        """Tell for every key whether it has no vector, over there as it is now, nor in the outbox."""
-        self._relist()
+        """Tell for every key whether it has no vector, over there as it is now, nor in the outbox.
+
+        While the connection is broken the last list counts; at worst a text is encoded that another machine has done.
+        """
+        try:
+            self._relist()
+        except DownloadError as error:
+            warnings.warn(f"{error}; what was listed before counts for now", stacklevel=2)
         return super().missing(keys)
 
     def publish_segment(
