@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from genesem_train.markers import Markers
 from genesem_train.report import ReportInput
 
 SCORES = {"ari": 61.2, "nmi": 58.4, "acc": 70.1, "f1_macro": 66.0, "f1_weighted": 69.5}
@@ -63,9 +64,19 @@ def make_inputs(n_spots=300, n_domains=7, n_seeds=3, *, labelled=True, semantics
         beta=rng.normal(0, 0.2, (n_spots, 8)) if semantics else None,
         baselines={n: _noisy(rng, truth, n_domains, 0.2) for n in ("pca", "smooth-pca")},
         metrics=metrics,
+        markers=_markers(n_domains) if n_seeds > 1 else None,
         slides={"left": np.arange(n_spots // 2), "right": np.arange(n_spots // 2, n_spots)} if n_seeds > 1 else {},
         config={"method": "semst", "training": {"epochs": 50, "seeds": list(seeds)}},
     )
+
+
+def _markers(n_domains):
+    genes = [f"GENE{number}" for number in range(2 * n_domains)]
+    table = pd.DataFrame(
+        {"domain": [str(d) for d in range(n_domains) for _ in range(2)], "rank": [1, 2] * n_domains, "gene": genes}
+    )
+    level = np.repeat(np.eye(n_domains), 2, axis=1) + 0.1
+    return Markers(table=table, genes=genes, mean=level, share=level / 1.2, test="wilcoxon")
 
 
 @pytest.fixture(scope="session")

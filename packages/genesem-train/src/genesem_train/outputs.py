@@ -23,6 +23,7 @@ from torch import Tensor
 
 from genesem_train.errors import ConfigError
 from genesem_train.report import ReportInput, write_figures, write_html
+from genesem_train.report.stored import UNS, stored_values
 from genesem_train.report.versions import versions
 from genesem_train.slides import OWN_COORDS
 
@@ -106,6 +107,9 @@ def write_result(
     with replaced_folder(out) as folder:
         write_metrics(folder / "metrics.json", inputs.metrics)
         write_config(folder / "config.toml", inputs.config)
+        if inputs.markers is not None:
+            (folder / "tables").mkdir()
+            inputs.markers.table.to_csv(folder / "tables" / "markers.csv", index=False)
         annotated(slide, inputs).write_h5ad(folder / "result.h5ad", compression="gzip")
         if weights:
             save_weights(folder / WEIGHTS, weights, extras, notes)
@@ -135,6 +139,7 @@ def annotated(slide: ad.AnnData, inputs: ReportInput) -> ad.AnnData:
         result.obs["domain_confidence"] = inputs.confidence.astype(np.float32)
     if OWN_COORDS in result.obsm:  # side by side is our layout, not the user's
         result.obsm["spatial"] = result.obsm.pop(OWN_COORDS)
+    result.uns[UNS] = stored_values(inputs)
     result.obsm["X_genesem"] = np.asarray(inputs.latent, dtype=np.float32)
     return result
 

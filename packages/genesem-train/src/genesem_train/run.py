@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from anndata import AnnData
+from jaxtyping import Float
 
 from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Store, default_store
 from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.fitted import fitted_state
+from genesem_train.markers import find_markers
 from genesem_train.methods import OnEpoch, fit_seeds, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
 from genesem_train.report import ReportInput
@@ -24,6 +27,8 @@ from genesem_train.semantics import UNRELATED_RECIPE, Semantics, join_semantics,
 from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
 from genesem_train.summary import summarise
+
+DRAWN_SPOTS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +81,11 @@ def run_fit(
         domains=domains,
         confidence=confidence,
         seed_domains={seed: run.domains for seed, run in runs.items()},
-        latent=first.latent,
+        latent=np.asarray(first.latent, dtype=np.float32),
         losses={seed: run.losses for seed, run in runs.items() if run.losses},
-        alpha=first.alpha,
-        beta=first.beta,
+        alpha=sampled(first.alpha),
+        beta=sampled(first.beta),
+        markers=find_markers(kept, domains, spots.data.var_names),
         baselines=baselines,
         metrics=metrics,
         slides=spots.slides,
@@ -91,6 +97,15 @@ def run_fit(
     write_result(out, inputs, slide=spots.data, weights=weights, extras=extras, notes=notes)
     checkpoints.remove()
     return FitOutcome(metrics=metrics, out=out)
+
+
+def sampled(values: Float[np.ndarray, "spot dim"] | None) -> Float[np.ndarray, "sample dim"] | None:
+    """Return what a report keeps of alpha or beta: at most 4,096 spots, in half precision."""
+    if values is None:
+        return None
+    rows = np.sort(np.random.default_rng(0).permutation(len(values))[:DRAWN_SPOTS])
+    kept: Float[np.ndarray, "sample dim"] = values[rows].astype(np.float16)
+    return kept
 
 
 def find_semantics(config: FitConfig, slides: Slides, spots: Spots, store_place: str | None) -> Semantics | None:

@@ -35,11 +35,11 @@ class Spots:
     slides: Mapping[str, Int[np.ndarray, " member"]] = field(default_factory=lambda: MappingProxyType({}))
     """Which spots are of which slide, where there are several."""
 
-    def members(self, slide: str) -> "pd.Index[str]":
+    def members(self, slide: str) -> list[str]:
         """Return the names that the kept spots of a slide have in it."""
         if not self.slides:
-            return self.data.obs_names
-        return self.data.obs_names[self.slides[slide]].str.removeprefix(f"{slide}/")
+            return list(self.data.obs_names)
+        return [name.removeprefix(f"{slide}/") for name in self.data.obs_names[self.slides[slide]]]
 
     @property
     def drawn_coords(self) -> Float[np.ndarray, "spot 2"]:

@@ -169,4 +169,4 @@ def _recipe(info: CollectionInfo) -> str:
 
 def _lists(info: CollectionInfo, top_genes: int) -> bool:
     """Tell whether the texts list so many genes; per-gene texts serve any number."""
-    return info.recipe.get("top_genes", top_genes) == top_genes
+    return bool(info.recipe.get("top_genes", top_genes) == top_genes)

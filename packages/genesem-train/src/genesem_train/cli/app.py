@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from genesem_train import __version__
-from genesem_train.cli import ablate, builds, evaluate, fit, predict
+from genesem_train.cli import ablate, builds, evaluate, fit, predict, report
 from genesem_train.cli.console import OneLineErrors
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def _shared(
 fit.register(app)
 predict.register(app)
 evaluate.register(app)
+report.register(app)
 ablate.register(app)
 builds.register(app)
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from genesem_train.report.facts import identity, notes, slide_facts
 from genesem_train.report.figures import FIGURES
 from genesem_train.report.inputs import ReportInput
-from genesem_train.report.page import Page, PageFigure, write_page
+from genesem_train.report.page import Page, PageFigure, Table, write_page
 from genesem_train.report.scores import score_table
 
 
@@ -21,7 +23,21 @@ def write_html(inputs: ReportInput, figures: Sequence[Path], path: Path) -> Path
             PageFigure(path=figure, title=FIGURES[figure.stem].title, caption=FIGURES[figure.stem].caption)
             for figure in figures
         ],
+        tables=marker_tables(inputs),
         facts={"Slide": slide_facts(inputs), "Vectors and cost": identity(inputs)},
         config=inputs.config,
     )
     return write_page(page, path)
+
+
+def marker_tables(inputs: ReportInput) -> dict[str, Table]:
+    """Return the marker genes of each domain as a table; none where there are none."""
+    if inputs.markers is None:
+        return {}
+    values, counts = np.unique(inputs.domains, return_counts=True)
+    rows = []
+    for domain, n_spots in zip(values, counts, strict=True):
+        mine = inputs.markers.table[inputs.markers.table["domain"] == str(domain)]
+        rows.append((f"domain {domain}", "method", [f"{n_spots:,}", ", ".join(mine["gene"]) or "too few spots"]))
+    means = f"ranked against all other spots ({inputs.markers.test}); all numbers are in tables/markers.csv"
+    return {"Marker genes": Table(columns=[("spots", "in the domain"), ("genes, leading first", means)], rows=rows)}

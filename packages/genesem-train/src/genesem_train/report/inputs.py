@@ -10,6 +10,8 @@ from jaxtyping import Float, Int, Real
 if TYPE_CHECKING:
     import pandas as pd
 
+    from genesem_train.markers import Markers
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportInput:
@@ -33,11 +35,13 @@ class ReportInput:
     losses: Mapping[int, Mapping[str, Sequence[float]]] = field(default_factory=dict)
     """Loss terms per seed, one value an epoch."""
     alpha: Float[np.ndarray, "..."] | None = None
-    """Scale that the semantics put on the latent, all spots and dimensions."""
+    """Scale that the semantics put on the latent, all dimensions of a sample of spots."""
     beta: Float[np.ndarray, "..."] | None = None
     """Shift that the semantics put on the latent."""
     baselines: Mapping[str, Int[np.ndarray, " spot"]] = field(default_factory=dict)
     slides: Mapping[str, Int[np.ndarray, " member"]] = field(default_factory=dict)
     """Which spots are of which slide, where there are several."""
+    markers: "Markers | None" = None
+    """The genes that set each domain apart."""
     facts: Mapping[str, object] = field(default_factory=dict)
     """Further facts about the slide for the page, in their order."""

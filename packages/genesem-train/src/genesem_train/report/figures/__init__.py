@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from genesem_train.report.figures.canvas import plain_style, save
 from genesem_train.report.figures.domains import draw_domains, draw_slides
 from genesem_train.report.figures.latent import draw_latent
+from genesem_train.report.figures.markers import draw_markers
 from genesem_train.report.figures.seeds import draw_confidence, draw_seed_agreement, draw_seed_domains
 from genesem_train.report.figures.stability import draw_stability
 from genesem_train.report.figures.training import draw_losses, draw_modulation
@@ -72,6 +73,13 @@ FIGURES: dict[str, FigureSpec] = {
         wanted=lambda inputs: bool(inputs.metrics.get("n_domains_chosen")),
         draw=draw_stability,
     ),
+    "markers": FigureSpec(
+        title="Marker genes",
+        caption="The leading marker genes of the domains, domain by domain. The larger a dot, the more spots of the "
+        "domain have a count of the gene; the darker, the higher its mean there, of the highest of all domains.",
+        wanted=lambda inputs: inputs.markers is not None,
+        draw=draw_markers,
+    ),
     "latent": FigureSpec(
         title="Latent space",
         caption="UMAP of the latent (seeded; at most 10,000 spots, drawn at random). Distances between far groups mean "
@@ -81,8 +89,8 @@ FIGURES: dict[str, FigureSpec] = {
     ),
     "modulation": FigureSpec(
         title="What the semantics do",
-        caption="Scale and shift that the language-model vectors put on the latent, over all spots and dimensions. A "
-        "scale near 1 and a shift near 0 leave the latent as the expression made it. Dashed: the mean.",
+        caption="Scale and shift that the language-model vectors put on the latent, over all dimensions (of at most "
+        "4,096 spots). A scale near 1 and a shift near 0 leave the latent as the expression made it. Dashed: the mean.",
         wanted=lambda inputs: inputs.alpha is not None or inputs.beta is not None,
         draw=draw_modulation,
     ),

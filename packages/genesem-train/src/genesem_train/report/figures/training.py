@@ -37,7 +37,7 @@ def draw_losses(inputs: ReportInput) -> Figure:
 def draw_modulation(inputs: ReportInput) -> Figure:
     """Return the distributions of scale (alpha) and shift (beta) over all spots and dimensions."""
     given = {"alpha (scale)": inputs.alpha, "beta (shift)": inputs.beta}
-    drawn = {name: np.ravel(values) for name, values in given.items() if values is not None}
+    drawn = {name: np.ravel(values).astype(np.float64) for name, values in given.items() if values is not None}
     figure = new_figure(len(drawn) * (PANEL_WIDTH + BETWEEN) + LEFT, PANEL_HEIGHT + BOTTOM + TOP)
     for place, (name, values) in enumerate(drawn.items()):
         axes = inch_axes(figure, LEFT + place * (PANEL_WIDTH + BETWEEN), BOTTOM, PANEL_WIDTH, PANEL_HEIGHT)
