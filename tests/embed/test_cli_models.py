@@ -1,12 +1,15 @@
 """`models`, `tune` and the engines of `build` on the command line."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from genesem_embed.cli.app import app
+from genesem_embed.encoders.runners import PackedRunner
 from genesem_embed.errors import InputError
 
 
@@ -67,3 +70,24 @@ def test_a_build_tells_how_it_computed_and_every_text_that_failed(call, tiny_mod
     assert len(told) == 6
     assert "more than the 60 of this space" in told[-1]
     assert "error: 6 texts could not be encoded" in failed.stderr
+
+
+def test_a_build_short_of_memory_says_so_and_the_next_one_begins_smaller(call, tiny_models, tmp_path, monkeypatch):
+    model = tiny_models.tiny_qwen3(tmp_path / "tiny")
+    options = ("--model", model, "--device", "cpu", "--top-genes", 3, "--store", tmp_path / "s", "--dataset", "demo")
+    usual = PackedRunner.run
+
+    def short_of_memory(runner, ids, spans):
+        if len(ids) > 4:
+            msg = "CUDA out of memory"
+            raise torch.OutOfMemoryError(msg)
+        return usual(runner, ids, spans)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PackedRunner, "run", short_of_memory)
+        first = call("build", *options, "--limit", 40)
+    assert first.exit_code == 0, first.output
+    kept = re.search(r"note: memory ran out; later runs begin with (\d+) tokens a batch", first.stdout)
+    assert kept
+    assert f", {kept[1]} tokens a batch" in call("build", *options, "--limit", 5).stdout
+    assert ", 900 tokens a batch" in call("build", *options, "--limit", 5, "--batch-tokens", 900).stdout

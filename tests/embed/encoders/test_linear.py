@@ -56,3 +56,15 @@ def test_other_layers_and_dtypes_are_left_alone(network, monkeypatch):
 
 def test_the_choice_is_told(tiny_bert, encoder_of):
     assert encoder_of(tiny_bert).facts["products"] in ("torch", "onednn")
+
+
+@pytest.mark.parametrize("family", ["tiny_qwen3", "tiny_bert"])
+def test_vectors_are_the_same_by_either_library(request, family, encoder_of, collect, tiny_models, monkeypatch):
+    found = []
+    texts = [*tiny_models.gene_users(7), "x", "MBP"]
+    for library, seconds in (("torch", (1.0, 1.0)), ("onednn", (2.0, 1.0))):
+        measured(monkeypatch, *seconds)
+        encoder = encoder_of(request.getfixturevalue(family), batch_tokens=150)
+        assert encoder.facts["products"] == library
+        found.append(collect(encoder, texts))
+    assert abs(found[0] - found[1]).max() <= 1e-5
