@@ -10,6 +10,7 @@ import pytest
 from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Space, Store, text_keys
 from genesem_train.cells import pooling
+from genesem_train.cells.baselines import MAKERS
 from genesem_train.cells.reading import read_cohort
 from genesem_train.cells.wording import DEFAULTS
 
@@ -84,6 +85,13 @@ def store_sentences(
 def few_steps(monkeypatch):
     """Twenty steps of attention are enough to see that it runs; its own test takes more."""
     monkeypatch.setattr(pooling, "STEPS", 20)
+
+
+@pytest.fixture(autouse=True)
+def small_boosting(monkeypatch):
+    """Three trees a class are enough to see that the baseline runs."""
+    whole = MAKERS["boosting"]
+    monkeypatch.setitem(MAKERS, "boosting", lambda: whole().set_params(max_iter=3, min_samples_leaf=5))
 
 
 @pytest.fixture

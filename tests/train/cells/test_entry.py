@@ -49,6 +49,15 @@ def test_the_command_line_fits_and_ablates(place, slide, stored, tmp_path):
     assert fitted.exit_code == 0, fitted.output
     assert "baseline: majority" in fitted.stdout
     assert "report.html" in fitted.stdout
+    page = (tmp_path / "r" / "report.html").read_text("utf-8")
+    (tmp_path / "r" / "report.html").unlink()
+    again = CliRunner().invoke(app, ["report", "--result", str(tmp_path / "r")])
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "r" / "report.html").read_text("utf-8").count("data:image/png") == page.count("data:image/png")
+    scored = CliRunner().invoke(app, ["evaluate", "--result", str(tmp_path / "r"), "--label-key", "cell_type"])
+    assert "360 of 360 cells have a known type" in scored.stdout
+    needed = CliRunner().invoke(app, ["builds", *shared[:6], "--for", "markers", "--cells", "40"])
+    assert "--variant 'occlude=CD3 sample=40'" in needed.stdout
     ablated = CliRunner().invoke(app, ["ablate", *shared, "--epochs", "3", "--out", str(tmp_path / "a")])
     assert ablated.exit_code == 0, ablated.output
     assert ablated.stdout.startswith("whole")

@@ -8,7 +8,6 @@ import pytest
 
 from genesem_embed.datasets import assign_folds, split_digest
 from genesem_embed.store import Store
-from genesem_train.cells.baselines import MAKERS
 from genesem_train.cells.config import CellsConfig, HeadsConfig
 from genesem_train.cells.run import run_cells
 from genesem_train.errors import ConfigError, SlideMismatchError, TrainError
@@ -21,13 +20,6 @@ CONFIG = CellsConfig(
     neighbours=4,
     heads=HeadsConfig(epochs=25, batch=64, hidden=32, lr=1e-2),
 )
-
-
-@pytest.fixture(autouse=True)
-def small_boosting(monkeypatch):
-    """Three trees a class are enough to see that the baseline runs."""
-    whole = MAKERS["boosting"]
-    monkeypatch.setitem(MAKERS, "boosting", lambda: whole().set_params(max_iter=3, min_samples_leaf=5))
 
 
 def run(place, slide, out, config=CONFIG):

@@ -1,7 +1,5 @@
 """What a reader must know to read the scores of a run rightly."""
 
-import numpy as np
-
 from genesem_train.cells.cohort import UNKNOWN
 from genesem_train.cells.config import CellsConfig
 from genesem_train.cells.plan import Plan
@@ -36,8 +34,7 @@ def describe_run(config: CellsConfig, plan: Plan, plain_command: str) -> list[st
         said.append(
             f"The split is by {config.split}: a patient may stand on both sides, and status scores mean little."
         )
-    lone = np.bincount(cohort.images)
-    if small := int((lone <= config.neighbours).sum()):
+    if small := int((cohort.image_sizes <= config.neighbours).sum()):
         said.append(
             f"{small} images have no more than {config.neighbours} cells; their neighbour means use what is there."
         )

@@ -29,6 +29,8 @@ class Cohort:
     images: Int[np.ndarray, " cell"]
 
     image_names: list[str]
+    image_sizes: Int[np.ndarray, " image"]
+    """Cells of each image, those that a sample leaves out included."""
 
     @property
     def patient_status(self) -> Int[np.ndarray, " patient"]:
@@ -64,6 +66,7 @@ class Cohort:
             patient_names=[self.patient_names[code] for code in patients[0]],
             images=images[1],
             image_names=[self.image_names[code] for code in images[0]],
+            image_sizes=self.image_sizes[images[0]],
         )
 
 

@@ -22,61 +22,65 @@ from genesem_train.report.figures.classes import (
 )
 from genesem_train.report.page import PageFigure
 
+WORDS = {
+    "methods": (
+        "Methods",
+        "Each method on the same folds; bars are 95 % intervals over patients drawn with replacement.",
+    ),
+    "confusion": (
+        "Confusion of cell types",
+        "Rows are the true type with its number of cells, columns the predicted one; the mean over seeds. The counts "
+        "are in tables/confusion.csv.",
+    ),
+    "patients": (
+        "Status of each patient",
+        "Mean of the calibrated probabilities of a patient's cells (first seed), by heads that never saw it.",
+    ),
+    "reliability": ("Calibration", "On the dashed line a confidence of 0.8 is right 8 times in 10 (first seed)."),
+    "occlusion": (
+        "What a left-out word or section changes",
+        "Change of the true type's probability when one marker's name, or one section of the context, is left out of "
+        "the text (first seed; blue: it spoke for the type). White: no cell of that type, or no change.",
+    ),
+}
+"""Title and caption of each figure, in the order of the page."""
+
 
 def write_cell_figures(result: CellsResult, folder: Path) -> list[PageFigure]:
     """Write every figure that the result has the values for, and return them with their words."""
     folder.mkdir(parents=True, exist_ok=True)
-    figures = []
     with plain_style():
-        for name, (title, caption, draw) in _figures(result).items():
-            path = folder / f"{name}.png"
-            save(draw(), path)
-            figures.append(PageFigure(path=path, title=title, caption=caption))
-    return figures
+        for name, draw in _figures(result).items():
+            save(draw(), folder / f"{name}.png")
+    return stored_figures(folder)
 
 
-def _figures(result: CellsResult) -> dict[str, tuple[str, str, Callable[[], Figure]]]:
-    cohort, metrics, runs = result.cohort, result.metrics, result.runs
-    first = runs[0]
-    found: dict[str, tuple[str, str, Callable[[], Figure]]] = {
-        "methods": (
-            "Methods",
-            "Each method on the same folds; bars are 95 % intervals over patients drawn with replacement.",
-            lambda: draw_methods(_panels(metrics), OWN),
-        ),
-        "confusion": (
-            "Confusion of cell types",
-            "Rows are the true type with its number of cells, columns the predicted one; the mean over seeds. The "
-            "counts are in tables/confusion.csv.",
-            lambda: draw_confusion(mean_confusion(result), cohort.type_names),
-        ),
+def stored_figures(folder: Path) -> list[PageFigure]:
+    """Return the figures that are in `folder`, with their words."""
+    paths = {name: folder / f"{name}.png" for name in WORDS}
+    return [
+        PageFigure(path=path, title=WORDS[name][0], caption=WORDS[name][1])
+        for name, path in paths.items()
+        if path.exists()
+    ]
+
+
+def _figures(result: CellsResult) -> dict[str, Callable[[], Figure]]:
+    cohort, metrics, first = result.cohort, result.metrics, result.runs[0]
+    found: dict[str, Callable[[], Figure]] = {
+        "methods": lambda: draw_methods(_panels(metrics), OWN),
+        "confusion": lambda: draw_confusion(mean_confusion(result), cohort.type_names),
     }
     curves = {"cell type": reliability(first.types, cohort.types)}
     if cohort.status_names:
         curves["status of a cell"] = reliability(first.status, cohort.status)
-        found["patients"] = (
-            "Status of each patient",
-            "Mean of the calibrated probabilities of a patient's cells (first seed), by heads that never saw it.",
-            lambda: draw_patients(
-                pooled_status(first, cohort), cohort.patient_status, cohort.patient_names, cohort.status_names
-            ),
-        )
-    found["reliability"] = (
-        "Calibration",
-        "On the dashed line a confidence of 0.8 is right 8 times in 10 (first seed).",
-        lambda: draw_reliability(curves),
-    )
+        patients = pooled_status(first, cohort), cohort.patient_status, cohort.patient_names, cohort.status_names
+        found["patients"] = lambda: draw_patients(*patients)
+    found["reliability"] = lambda: draw_reliability(curves)
     if result.occlusions:
-        found["occlusion"] = (
-            "What a left-out word or section changes",
-            "Change of the true type's probability when one marker's name, or one section of the context, is left out "
-            "of the text (first seed; blue: it spoke for the type). White: no cell of that type, or no change.",
-            lambda: draw_occlusion(
-                np.array([one.change for one in result.occlusions]),
-                [one.left_out for one in result.occlusions],
-                cohort.type_names,
-            ),
-        )
+        changes = np.array([one.change for one in result.occlusions])
+        names = [one.left_out for one in result.occlusions]
+        found["occlusion"] = lambda: draw_occlusion(changes, names, cohort.type_names)
     return found
 
 

@@ -32,7 +32,7 @@ def write_cells(result: CellsResult, slide: AnnData, config: Mapping[str, Any]) 
         weights = {seed: weights_of(models) for seed, models in zip(seeds, result.models, strict=True)}
         save_weights(folder / "model.safetensors", weights)
         figures = write_cell_figures(result, folder / "figures")
-        write_cell_page(result, figures, config, folder / "report.html")
+        write_cell_page(result.metrics, figures, config, folder / "report.html")
     return result.out / "report.html"
 
 

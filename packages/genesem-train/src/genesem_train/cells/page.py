@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from genesem_train.cells.columns import OWN, method_table
-from genesem_train.cells.results import CellsResult
+from genesem_train.cells.config import METHOD, read_settings
+from genesem_train.cells.figures import stored_figures
+from genesem_train.errors import ConfigError
+from genesem_train.recorded import load_record
 from genesem_train.report.page import Page, PageFigure, Table, write_page
 
 FACTS = {"cells": "n_spots", "patients": "n_patients", "images": "n_images", "markers": "n_markers"}
 
 
-def write_cell_page(result: CellsResult, figures: list[PageFigure], config: Mapping[str, Any], path: Path) -> Path:
+def write_cell_page(
+    metrics: Mapping[str, Any], figures: list[PageFigure], config: Mapping[str, Any], path: Path
+) -> Path:
     """Write the page to `path` and return it."""
-    metrics = result.metrics
     facts = {name: f"{metrics[key]:,}" for name, key in FACTS.items()}
     facts["cell types"] = str(len(metrics["types"]))
     facts["status"] = ", ".join(metrics["status"]) or "none"
@@ -30,6 +34,23 @@ def write_cell_page(result: CellsResult, figures: list[PageFigure], config: Mapp
         config=config,
     )
     return write_page(page, path)
+
+
+def rewrite_page(folder: Path) -> Path:
+    """Write `report.html` of a finished fit again, from its numbers and figures, and return its path.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds no finished fit of cells.
+    """
+    path = folder / "metrics.json"
+    metrics = load_record(path) if path.exists() else {}
+    if "baseline" not in metrics:
+        msg = f"{folder} holds no comparison of cells; expected the folder of a `genesem-train fit --method {METHOD}`"
+        raise ConfigError(msg)
+    config = read_settings(folder / "config.toml")
+    return write_cell_page(metrics, stored_figures(folder / "figures"), config, folder / "report.html")
 
 
 def page_notes(metrics: Mapping[str, Any]) -> list[str]:

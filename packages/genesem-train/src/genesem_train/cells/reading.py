@@ -95,6 +95,7 @@ def _gather(
         patient_names=[str(name) for name in groups.cat.categories],
         images=image_codes.astype(np.int64),
         image_names=[str(name).partition("\0")[2] for name in names],
+        image_sizes=np.bincount(image_codes, minlength=len(names)),
     )
 
 
