@@ -1,7 +1,6 @@
 """Bytes to disk so that a power cut leaves either all of them or none: write aside, fsync, rename once."""
 
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from genesem_embed.errors import GenesemError, StoreError
 from genesem_embed.store.files.layout import TMP
+from genesem_embed.store.files.locks import held
 
 _TELLABLE = {
     errno.ENOSPC: "the disk is full: free some space and run again",
@@ -47,46 +47,11 @@ def staging(root: Path) -> Iterator[Path]:
     folder = root / TMP / uuid.uuid4().hex
     with telling(root):
         folder.mkdir(parents=True)
-        descriptor = os.open(folder, os.O_RDONLY)
         try:
-            lock(descriptor, fcntl.LOCK_SH)
-            yield folder
+            with held(folder):
+                yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(descriptor)
-
-
-def lock(descriptor: int, kind: int) -> bool:
-    """Tell whether an open file or folder could be locked at once, shared or exclusively."""
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def is_in_use(path: Path) -> bool:
-    """Tell whether a living process holds a lock on a file or folder."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    try:
-        return not lock(descriptor, fcntl.LOCK_EX)
-    finally:
-        os.close(descriptor)
-
-
-def freshen(paths: Iterable[Path]) -> bool:
-    """Tell `gc` that these folders are relied on from now; False if one of them is gone."""
-    for path in paths:
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            return False
-        except OSError:  # another user's, or read-only: there gc is not ours to fear
-            continue
-    return True
 
 
 @contextmanager

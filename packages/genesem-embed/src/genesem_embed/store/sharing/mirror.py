@@ -14,12 +14,13 @@ from genesem_embed.store.files.disk import staging
 from genesem_embed.store.files.layout import COLLECTIONS, SPACES
 from genesem_embed.store.files.segment import Segment
 from genesem_embed.store.keys import Keys
+from genesem_embed.store.reading import Mode
 from genesem_embed.store.sharing.cached import Cache, CachedSegment
 from genesem_embed.store.sharing.choice import Filters, Offer, read_collection_json, read_offer
 from genesem_embed.store.sharing.remote import RemoteSource
 from genesem_embed.store.sharing.source import expecting
 from genesem_embed.store.space import Space
-from genesem_embed.store.store import Mode, Store
+from genesem_embed.store.store import Store
 
 if TYPE_CHECKING:
     from genesem_embed.store.trust.verify import Report

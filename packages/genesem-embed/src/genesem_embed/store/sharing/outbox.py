@@ -3,11 +3,9 @@
 No file over there is ever changed, so any number of machines write to one URL without a coordinator, as to a folder.
 """
 
-import fcntl
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +16,7 @@ import numpy.typing as npt
 from genesem_embed.errors import DownloadError, NotAStoreError, StoreError
 from genesem_embed.store.files.collection import CollectionInfo
 from genesem_embed.store.files.layout import COLLECTIONS, SEGMENTS, SPACES
+from genesem_embed.store.files.locks import alone
 from genesem_embed.store.files.segment import Segment
 from genesem_embed.store.keys import Keys
 from genesem_embed.store.sharing.address import is_read_only
@@ -112,7 +111,7 @@ class WritableMirror(MirroredStore):
         DownloadError
             The connection failed for good; what is left is uploaded by the next run.
         """
-        with self._alone():
+        with alone(self.root / f"{OUTBOX}.lock"):  # builders only ever add to it
             waiting = choose_own(self.outbox, Filters())
             if waiting.segments or waiting.collections:
                 upload(self.outbox, self.source, waiting)
@@ -150,13 +149,6 @@ class WritableMirror(MirroredStore):
             self.flush()
         except DownloadError as error:
             warnings.warn(f"{error}; what is finished waits in {self.outbox.root}", stacklevel=2)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let one process of this machine at a time empty the outbox; builders only ever add to it."""
-        with (self.root / f"{OUTBOX}.lock").open("wb") as lock:
-            fcntl.flock(lock.fileno(), fcntl.LOCK_EX)
-            yield
 
     def _clear(self, sent: Offer) -> None:
         """Take what is over there now out of the outbox; segments go to the cache, for they may be read next."""

@@ -1,6 +1,5 @@
 """Quarantine: where what comes from elsewhere lies until every promise of it has been checked."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +8,8 @@ from pathlib import Path
 from genesem_embed.errors import GenesemError, IntegrityError
 from genesem_embed.store.files.canonical import sha256_hex
 from genesem_embed.store.files.disk import hash_file, publish_folder, read_facts, staging, telling, write_file
-from genesem_embed.store.files.disk import lock as acquire
 from genesem_embed.store.files.layout import SEGMENTS, TMP
+from genesem_embed.store.files.locks import lock as acquire
 from genesem_embed.store.files.manifest import MANIFEST, MAX_MANIFEST_BYTES, PROVENANCE, Manifest, parse_manifest
 from genesem_embed.store.files.segment import Segment
 from genesem_embed.store.sharing.source import Source, expecting
@@ -33,7 +32,7 @@ def quarantine(root: Path, digest: str) -> Iterator[Path]:
     with telling(root):
         shared.parent.mkdir(parents=True, exist_ok=True)
         with shared.with_suffix(LOCK).open("wb") as lock:
-            if acquire(lock.fileno(), fcntl.LOCK_EX):
+            if acquire(lock.fileno()):
                 shared.mkdir(exist_ok=True)
                 with _emptied_if_refused(shared):
                     yield shared

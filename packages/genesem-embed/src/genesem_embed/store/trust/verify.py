@@ -10,7 +10,6 @@ import numpy as np
 from genesem_embed.errors import GenesemError
 from genesem_embed.store.files.canonical import is_digest
 from genesem_embed.store.files.collection import read_collection
-from genesem_embed.store.files.disk import is_in_use
 from genesem_embed.store.files.layout import (
     COLLECTIONS,
     FOLDERS,
@@ -23,6 +22,7 @@ from genesem_embed.store.files.layout import (
     is_name,
     store_json,
 )
+from genesem_embed.store.files.locks import is_in_use
 from genesem_embed.store.files.manifest import MANIFEST
 from genesem_embed.store.files.segment import Segment
 from genesem_embed.store.keys import Keys, as_bytes32

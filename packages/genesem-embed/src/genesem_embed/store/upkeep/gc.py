@@ -1,6 +1,5 @@
 """Garbage: segments that no collection or ref reaches, and what crashes left under ``tmp/``."""
 
-import fcntl
 import os
 import shutil
 import time
@@ -11,8 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from genesem_embed.store.files.disk import fsync_path, is_in_use, telling
+from genesem_embed.store.files.disk import fsync_path, telling
 from genesem_embed.store.files.layout import HIDDEN, SEGMENTS, TMP
+from genesem_embed.store.files.locks import alone, is_in_use
 from genesem_embed.store.sharing.quarantine import LOCK
 from genesem_embed.store.trust.orphans import leftovers, unreached
 
@@ -102,8 +102,7 @@ def _is_held(path: Path) -> bool:
 def _alone(root: Path) -> Iterator[None]:
     """Let one `gc` at a time run, and put back first what a killed one left hidden: it may be needed by now."""
     _hidden(root).mkdir(parents=True, exist_ok=True)
-    with (root / TMP / f"{HIDDEN}{LOCK}").open("wb") as held:
-        fcntl.flock(held.fileno(), fcntl.LOCK_EX)
+    with alone(root / TMP / f"{HIDDEN}{LOCK}"):
         for path in _hidden(root).iterdir():
             if (root / SEGMENTS / path.name).exists():
                 _remove(root, path)
