@@ -26,6 +26,8 @@ from genesem_train.sparse import SparseMatrix
 
 OnEpoch = Callable[[int, dict[str, float]], None]
 """Called after every epoch with the number of epochs done and the epoch's losses."""
+Average = Callable[[Backbone, dict[str, float]], dict[str, float]]
+"""Called after every backward pass; changes the gradients and returns the losses to report."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +69,7 @@ def fit_backbone(
     seed: int = 0,
     device: str = "cpu",
     resumable: Resumable | None = None,
+    average: Average | None = None,
     on_epoch: OnEpoch = lambda epoch, losses: None,
 ) -> Trained:
     """Return the network fitted to the inputs by Adam on the whole slide at once.
@@ -81,6 +84,8 @@ def fit_backbone(
         Epochs whose readout to keep beside the last one's.
     resumable
         Where to keep checkpoints, and whether to go on from one; the result is that of a fit in one go.
+    average
+        What several processes do with their gradients before a step (`genesem_train.parallel`).
 
     Raises
     ------
@@ -100,9 +105,11 @@ def fit_backbone(
                 terms = network.losses(inputs, network(inputs))
                 total = torch.stack([network.loss_weights[name] * term for name, term in terms.items()]).sum()
                 total.backward()  # type: ignore[no-untyped-call]
+                losses = {name: float(term.detach()) for name, term in {**terms, "total": total}.items()}
+                if average is not None:
+                    losses = average(network, losses)
                 if clip_norm is not None:
                     torch.nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
-                losses = {name: float(term.detach()) for name, term in {**terms, "total": total}.items()}
                 _check_finite(losses, epoch)
                 optimiser.step()
                 for name, value in losses.items():

@@ -21,6 +21,7 @@ from genesem_train.errors import ConfigError
 from genesem_train.fit import Trained, fit_backbone
 from genesem_train.improved import embedding, field_inputs, fit_improved
 from genesem_train.networks import make_network, make_slide_inputs
+from genesem_train.parallel import GradientAverage, Group, gather_rows, process_group, share_slides
 from genesem_train.semantics import Semantics
 from genesem_train.spots import Spots
 
@@ -106,6 +107,8 @@ def _trainer_name(config: FitConfig) -> str:
 
 def _faithful(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
     """A published method on the scaled values: SemST with its two views and three losses, or another backbone."""
+    if (group := process_group()).size > 1:
+        return _shared_out(config, spots, semantics, group)
     semantic_dim = None if semantics is None else semantics.shape[1]
     slide_of = spots.slide_of if spots.slides else None
     inputs, facts = make_slide_inputs(config, spots.data.X, spots.coords, semantics, slide_of)
@@ -118,8 +121,39 @@ def _faithful(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors
     return fit_one
 
 
+def _shared_out(config: FitConfig, spots: Spots, semantics: Vectors | None, group: Group) -> FitOne:
+    """A published method on slides that several processes share out; every process returns the latents of all spots."""
+    if not spots.slides:
+        msg = f"{group.size} processes for one slide; expected several slides: repeat --dataset, or start one process"
+        raise ConfigError(msg)
+    own = share_slides([len(members) for members in spots.slides.values()], group.size)[group.rank]
+    rows = np.flatnonzero(np.isin(spots.slide_of, own))
+    vectors = None if semantics is None else semantics[rows]
+    inputs, facts = make_slide_inputs(config, spots.data.X[rows], spots.coords[rows], vectors, spots.slide_of[rows])
+    semantic_dim = None if vectors is None else vectors.shape[1]
+    network = partial(make_network, config, spots.data.n_vars, semantic_dim, len(rows))
+    average = GradientAverage(weight=len(rows) / spots.data.n_obs)
+    clip_norm = STAGATE_CLIP if config.model.backbone == "stagate" else None
+
+    def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
+        quiet = {} if group.leads else {"on_epoch": lambda epoch, losses: None}
+        settings |= {"resumable": None, **quiet}  # processes would have to break off in the same epoch
+        trained = fit_backbone(network, inputs, clip_norm=clip_norm, average=average, **settings)
+        whole = {
+            name: gather_rows(part, rows, spots.data.n_obs)
+            for name in ("latent", "alpha", "beta")
+            if (part := getattr(trained, name)) is not None
+        }
+        return replace(trained, facts=facts, **whole)
+
+    return fit_one
+
+
 def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
     """The method that the slide itself decides, from counts and coordinates; field and latents are clustered."""
+    if process_group().size > 1:
+        msg = "several processes were started in mode improved; expected --mode faithful, or one process"
+        raise ConfigError(msg)
     prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of)
     model = config.model
 

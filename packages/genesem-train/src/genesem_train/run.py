@@ -22,6 +22,7 @@ from genesem_train.fitted import fitted_state
 from genesem_train.markers import find_markers
 from genesem_train.methods import OnEpoch, fit_seeds, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
+from genesem_train.parallel import process_group
 from genesem_train.report import ReportInput
 from genesem_train.semantics import UNRELATED_RECIPE, Semantics, join_semantics, random_semantics, stored_semantics
 from genesem_train.slides import Slides, load_slides
@@ -33,7 +34,7 @@ DRAWN_SPOTS = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class FitOutcome:
-    """The scores of a fit and where its folder is."""
+    """The scores of a fit and where its folder is; a process that does not lead has no scores."""
 
     metrics: dict[str, Any]
     out: Path
@@ -70,6 +71,8 @@ def run_fit(
         folder=out.with_name(f".{out.name}.checkpoints"), stamp=fit_stamp(config, slide, semantics), resume=resume
     )
     runs = fit_seeds(config, kept, spots, semantics, on_epoch, checkpoints)
+    if not process_group().leads:  # of several processes, one writes
+        return FitOutcome(metrics={}, out=out)
     domains, confidence = seed_consensus(config, runs, spots)
     baselines = run_baselines(config, kept, spots)
     metrics = summarise(config, spots, semantics, runs, domains, baselines, preprocess_s)

@@ -123,7 +123,8 @@ def fit(
     )
     with FitProgress() as progress:
         result = run_fit(settings, store_place=store, out=out, resume=resume, on_epoch=progress.epoch)
-    say(result.metrics, _summary(result), as_json=as_json)
+    if result.metrics:
+        say(result.metrics, _summary(result), as_json=as_json)
 
 
 def _fit_cells(
