@@ -50,7 +50,9 @@ def domain_counts(text: str | None) -> tuple[int | None, tuple[int, ...] | None]
     if text is None:
         return None, None
     if text == "auto":
-        return None, tuple(range(3, 16))
+        from genesem_train.n_domains import CANDIDATES
+
+        return None, CANDIDATES
     first, colon, last = text.partition(":")
     try:
         low, high = int(first), int(last) if colon else int(first)
