@@ -138,7 +138,7 @@ def _agrees(
     bound = _AGREE[space.compute_dtype] if space.quantization == "none" else _AGREE_QUANTIZED
     try:
         found = torch.cat([runner.run(ids, spans), runner.run(ids[::-1], spans[::-1])])
-    except (RuntimeError, ValueError, TypeError, IndexError):
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, ImportError):
         return False
     far = (found - torch.cat([expected, expected.flip(0)])).abs().max()
     return bool(far <= bound * expected.abs().max().clamp(min=1.0))
