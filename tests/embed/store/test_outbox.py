@@ -1,6 +1,10 @@
 """Building into a URL: safe on this disk first, then uploaded; what failed to go is sent by the next run."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -147,6 +151,31 @@ def test_a_process_killed_at_any_moment_loses_nothing_that_it_had_finished(url, 
     assert len(todo) < len(texts) - 4
     with Store.open(url) as reader:
         np.testing.assert_array_equal(reader.matrix("demo.spot-symbols"), maker.stored(texts, 1))
+
+
+def test_several_processes_build_into_one_url_at_once(url, maker, tmp_path):
+    """Two of them share a cache folder and so an outbox, the third is another machine."""
+    worker = Path(__file__).with_name("worker.py")
+    caches = [tmp_path / "one", tmp_path / "one", tmp_path / "two"]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(worker), "build", url, str(20 * number), str(20 * number + 40), f"slide{number}"],
+            env={**os.environ, "GENESEM_CACHE": str(cache)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, cache in enumerate(caches)
+    ]
+    for process in processes:
+        _, told = process.communicate(timeout=240)
+        assert process.returncode == 0, told
+    with Store.open(url) as reader:
+        assert [info.name for info in reader.collections()] == ["slide0", "slide1", "slide2"]
+        for number, info in enumerate(reader.collections()):
+            texts = maker.texts(*range(20 * number, 20 * number + 40))
+            np.testing.assert_array_equal(reader.matrix(info), maker.stored(texts))
+        assert reader.verify().ok
 
 
 def test_closing_sends_the_rest_or_says_that_it_could_not(url, maker, cable):
