@@ -59,7 +59,7 @@ def test_the_annotated_slide_and_the_weights_can_be_read_back(outcome, slide_fil
     assert isinstance(annotated.obs["domain"].dtype, pd.CategoricalDtype)
     assert annotated.obsm["X_genesem"].shape == (annotated.n_obs, 64)
     weights = load_file(result.out / "model.safetensors")
-    assert {name.split("/")[0] for name in weights} == {"seed-0", "seed-1"}
+    assert {name.split("/")[0] for name in weights} == {"seed-0", "seed-1", "scales", "centres"}
 
 
 def test_progress_counts_epochs_over_all_seeds(outcome):

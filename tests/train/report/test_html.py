@@ -26,6 +26,14 @@ def test_the_page_carries_everything_itself(report):
     assert page.count("data:image/png;base64,") == len(report[1])
 
 
+def test_the_page_tells_markers_and_how_far_a_graph_is_approximate(report_inputs, tmp_path):
+    inputs = report_inputs(300)
+    inputs = dataclasses.replace(inputs, metrics={**inputs.metrics, "graph": {"feature_recall": 0.9666}})
+    page = write_html(inputs, [], tmp_path / "report.html").read_text("utf-8")
+    assert "96.7%" in page
+    assert "GENE0, GENE1" in page
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1200, 380], ids=["desk", "phone"])
 def test_chromium_shows_every_figure_offline(report, chromium, width):

@@ -139,12 +139,14 @@ def _shared_out(config: FitConfig, spots: Spots, semantics: Vectors | None, grou
         quiet = {} if group.leads else {"on_epoch": lambda epoch, losses: None}
         settings |= {"resumable": None, **quiet}  # processes would have to break off in the same epoch
         trained = fit_backbone(network, inputs, clip_norm=clip_norm, average=average, **settings)
-        whole = {
-            name: gather_rows(part, rows, spots.data.n_obs)
-            for name in ("latent", "alpha", "beta")
-            if (part := getattr(trained, name)) is not None
-        }
-        return replace(trained, facts=facts, **whole)
+        gather = partial(gather_rows, rows=rows, n_spots=spots.data.n_obs)
+        return replace(
+            trained,
+            latent=gather(trained.latent),
+            alpha=None if trained.alpha is None else gather(trained.alpha),
+            beta=None if trained.beta is None else gather(trained.beta),
+            facts=facts,
+        )
 
     return fit_one
 

@@ -80,7 +80,7 @@ class GradientAverage:
         numbers *= self.weight
         dist.all_reduce(flat)
         dist.all_reduce(numbers)
-        for one, part in zip(parameters, flat.split([part.numel() for part in parts]), strict=True):
+        for one, part in zip(parameters, torch.split(flat, [part.numel() for part in parts]), strict=True):
             one.grad = part.view_as(one).to(one.device)
         return dict(zip(losses, numbers.tolist(), strict=True))
 

@@ -31,6 +31,8 @@ def identity(inputs: ReportInput) -> dict[str, str]:
         shown["space"] = _one_line(metrics["space"])
     timing = metrics.get("timing", {})
     shown.update({label: f"{timing[name]:.3g}" for name, label in TIMING.items() if name in timing})
+    if recall := metrics.get("graph", {}).get("feature_recall"):
+        shown["true neighbours in the approximate expression graph"] = f"{recall:.1%}"
     if metrics.get("peak_rss_mb"):
         shown["peak memory (MB)"] = f"{metrics['peak_rss_mb']:,.0f}"
     return {name: _one_line(value) for name, value in shown.items()}
