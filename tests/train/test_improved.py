@@ -42,8 +42,9 @@ def test_slides_in_one_fit_are_no_neighbours(slide):
     slide_of = np.arange(200) % 2
     inputs = field_inputs(*slide, slide_of=slide_of).inputs
     assert np.array_equal(slide_of[inputs.edges[0]], slide_of[inputs.edges[1]])
-    rows, columns = inputs.spatial.matrix.to_dense().nonzero().T
-    assert np.array_equal(slide_of[rows], slide_of[columns])
+    for view in (inputs.spatial, inputs.feature):
+        rows, columns = view.matrix.to_dense().nonzero().T
+        assert np.array_equal(slide_of[rows], slide_of[columns])
 
 
 def test_embedding_tells_the_halves_apart(slide):

@@ -78,7 +78,7 @@ def field_inputs(
         values=SparseMatrix.from_scipy(target),
         edges=torch.from_numpy(np.stack(graph.nonzero()).astype(np.int64)),
         spatial=SparseMatrix.from_scipy(view),
-        feature=propagation(symmetric(nearest_spots(values, min(FEATURE_NEIGHBOURS, len(values) - 1)), len(values))),
+        feature=propagation(graph_within(slides, lambda rows: _alike(values[rows]))),
         semantics=None if semantics is None else torch.as_tensor(whiten(semantics), dtype=torch.float32),
         field=torch.as_tensor(values, dtype=torch.float32),
     )
@@ -154,6 +154,10 @@ def lazy_mean(graph: sparse.csr_matrix, own_share: float) -> sparse.csr_matrix:
 
 def _spatial(coords: Float[np.ndarray, "spot 2"], slides: Int[np.ndarray, " spot"], k: int) -> sparse.csr_matrix:
     return graph_within(slides, lambda rows: spatial_graph(coords[rows], kind="knn", k=k))
+
+
+def _alike(values: Float[np.ndarray, "spot component"]) -> sparse.csr_matrix:
+    return symmetric(nearest_spots(values, min(FEATURE_NEIGHBOURS, len(values) - 1)), len(values))
 
 
 def _loaded_genes(loadings: Float[np.ndarray, "gene component"]) -> Int[np.ndarray, " rebuilt"]:
