@@ -9,7 +9,7 @@ import numpy as np
 from anndata import AnnData
 from jaxtyping import Float, Int
 
-from genesem_embed.datasets import PreprocessOptions, find_dataset, is_registered, labels, preprocess
+from genesem_embed.datasets import find_dataset, is_registered, labels, preprocess
 from genesem_train.baselines import smooth_components
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
@@ -69,13 +69,7 @@ def select_spots(slide: AnnData, config: FitConfig) -> Spots:
         When the label key is unknown, it names one domain only, or there are fewer spots than domains.
     """
     key = _label_key(slide, config)
-    options = PreprocessOptions(
-        min_cells=config.preprocess.min_cells,
-        n_hvg=config.preprocess.n_hvg,
-        hvg_flavor=config.preprocess.hvg_flavor,
-        scaling=config.preprocess.scaling,
-    )
-    data = preprocess(slide, options, drop_unlabelled=key if config.data.drop_unlabelled else None)
+    data = preprocess(slide, config.preprocess, drop_unlabelled=key if config.data.drop_unlabelled else None)
     annotation = labels(data, key) if key else None
     n_domains, stability = _n_domains(slide[data.obs_names], annotation, config)
     return Spots(

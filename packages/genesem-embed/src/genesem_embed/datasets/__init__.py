@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from genesem_embed.datasets.demo import demo_descriptions, make_demo
     from genesem_embed.datasets.fetch import fetch_dataset
     from genesem_embed.datasets.fingerprint import fingerprint, labels
-    from genesem_embed.datasets.preprocess import PreprocessOptions, preprocess
+    from genesem_embed.datasets.options import PreprocessOptions
+    from genesem_embed.datasets.preprocess import preprocess
     from genesem_embed.datasets.read import load_slide
     from genesem_embed.datasets.splits import assign_folds, draw_sample, fold_rows, split_digest, split_groups
     from genesem_embed.datasets.top_genes import SpotGenes, spot_genes
 
 _LAZY = {
     "CellColumns": "cell_columns",
-    "PreprocessOptions": "preprocess",
+    "PreprocessOptions": "options",
     "SpotGenes": "top_genes",
     "check_slide": "checks",
     "fetch_dataset": "fetch",

@@ -5,9 +5,6 @@ scaled values in `X` and the counts in `layers["counts"]`. Nothing is centred, s
 one fixed order and ties go by gene order, so the result is the same on every machine and for every number of threads.
 """
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 import scanpy as sc
@@ -15,23 +12,11 @@ from anndata import AnnData
 from scipy import sparse
 
 from genesem_embed.datasets.fingerprint import labels
+from genesem_embed.datasets.options import PreprocessOptions
 from genesem_embed.errors import InputError
 
 TARGET_SUM = 1e4
 MAX_VALUE = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreprocessOptions:
-    """How counts become values; the defaults suit spot arrays."""
-
-    min_cells: int = 10
-    """Genes found in fewer spots are dropped first. The published code says 100 on every slide."""
-    n_hvg: int = 3000
-    """Highly variable genes to keep; where there are fewer genes, all are kept."""
-    hvg_flavor: Literal["seurat_v3", "seurat"] = "seurat_v3"
-    scaling: Literal["released", "log1p"] = "released"
-    """`released` is the published code's (no logarithm); `log1p` takes the logarithm before the genes are scaled."""
 
 
 def preprocess(slide: AnnData, options: PreprocessOptions, *, drop_unlabelled: str | None = None) -> AnnData:

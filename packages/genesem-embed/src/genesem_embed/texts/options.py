@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from genesem_embed.datasets.preprocess import PreprocessOptions
+from genesem_embed.datasets.options import PreprocessOptions
 from genesem_embed.texts.budget import TokenBudget
 from genesem_embed.texts.cells.options import CellOptions
 

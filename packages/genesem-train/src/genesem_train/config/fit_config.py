@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, cast
 
 import tomli_w
 
+from genesem_embed.datasets import PreprocessOptions
 from genesem_train.config.reading import build_settings, plain_values
 from genesem_train.config.sections import (
     DataConfig,
@@ -13,7 +14,6 @@ from genesem_train.config.sections import (
     GraphConfig,
     LossConfig,
     ModelConfig,
-    PreprocessConfig,
     SemanticsConfig,
     TrainingConfig,
 )
@@ -36,7 +36,7 @@ class FitConfig:
     counts_layer: str | None = None
     gene_symbols: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
-    preprocess: PreprocessConfig = field(default_factory=PreprocessConfig)
+    preprocess: PreprocessOptions = field(default_factory=PreprocessOptions)
     graph: GraphConfig = field(default_factory=GraphConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)

@@ -1,4 +1,7 @@
-"""The sections of a fit's settings, each a dataclass whose defaults are the published method's."""
+"""The sections of a fit's settings: dataclasses whose defaults are the published method's.
+
+`[preprocess]` is `genesem_embed.datasets.PreprocessOptions`.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -18,16 +21,6 @@ class DataConfig:
     """Numbers of domains to choose from by their stability, whatever `n_domains` and labels say."""
     resolution: Literal["spot-array", "single-cell"] = "spot-array"
     drop_unlabelled: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreprocessConfig:
-    """Genes and values that enter the network."""
-
-    min_cells: int = 10
-    n_hvg: int = 3000
-    hvg_flavor: Literal["seurat_v3", "seurat"] = "seurat_v3"
-    scaling: Literal["released", "log1p"] = "released"
 
 
 @dataclass(frozen=True, kw_only=True)
