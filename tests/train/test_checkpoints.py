@@ -13,6 +13,7 @@ def checkpoint():
         optimiser={"state": {0: {"step": torch.tensor(2.0)}}, "param_groups": [{"lr": 1e-3, "params": [0]}]},
         losses={"total": [2.0, 1.0]},
         readouts={2: torch.ones(3, 2)},
+        readout_weights={2: {"weight": torch.arange(3.0) - 1}},
         random_state=torch.get_rng_state(),
     )
 
@@ -22,6 +23,7 @@ def test_round_trip(checkpoint, tmp_path):
     found = load_checkpoint(tmp_path / "deep" / "seed-0.pt", "a" * 64)
     assert torch.equal(found.network["weight"], checkpoint.network["weight"])
     assert found.losses == checkpoint.losses
+    assert torch.equal(found.readout_weights[2]["weight"], checkpoint.readout_weights[2]["weight"])
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["seed-0.pt"]
 
 

@@ -30,6 +30,8 @@ class Checkpoint:
     losses: dict[str, list[float]]
     """One value per epoch done."""
     readouts: dict[int, Tensor]
+    readout_weights: dict[int, dict[str, Tensor]]
+    """The network as it stood at those epochs."""
     random_state: Tensor
 
 
@@ -95,15 +97,22 @@ def load_checkpoint(path: Path, stamp: str) -> Checkpoint:
 
 def take_up(
     resumable: Resumable | None, network: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[dict[str, list[float]], dict[int, Float[np.ndarray, "spot dim"]]]:
-    """Bring network and optimiser to where a checkpoint left them; return the losses and readouts until then."""
+) -> tuple[dict[str, list[float]], dict[int, Float[np.ndarray, "spot dim"]], dict[int, dict[str, Tensor]]]:
+    """Bring network and optimiser to where a checkpoint left them.
+
+    Returns
+    -------
+    tuple
+        The losses until then, and by epoch the readouts and the weights that they are of.
+    """
     if resumable is None or not resumable.resume or not resumable.path.exists():
-        return {"total": []}, {}
+        return {"total": []}, {}, {}
     checkpoint = load_checkpoint(resumable.path, resumable.stamp)
     network.load_state_dict(checkpoint.network)
     optimiser.load_state_dict(checkpoint.optimiser)
     torch.set_rng_state(checkpoint.random_state)
-    return checkpoint.losses, {epoch: readout.numpy() for epoch, readout in checkpoint.readouts.items()}
+    readouts = {epoch: readout.numpy() for epoch, readout in checkpoint.readouts.items()}
+    return checkpoint.losses, readouts, checkpoint.readout_weights
 
 
 def set_down(
@@ -112,6 +121,7 @@ def set_down(
     optimiser: torch.optim.Optimizer,
     losses: dict[str, list[float]],
     readouts: Mapping[int, Float[np.ndarray, "spot dim"]],
+    readout_weights: Mapping[int, Mapping[str, Tensor]],
 ) -> None:
     """Keep where network and optimiser stand."""
     checkpoint = Checkpoint(
@@ -120,6 +130,7 @@ def set_down(
         optimiser=optimiser.state_dict(),
         losses=losses,
         readouts={epoch: torch.from_numpy(readout) for epoch, readout in readouts.items()},
+        readout_weights={epoch: dict(weights) for epoch, weights in readout_weights.items()},
         random_state=torch.get_rng_state(),
     )
     save_checkpoint(resumable.path, checkpoint)

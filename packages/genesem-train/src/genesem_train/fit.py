@@ -5,7 +5,7 @@ losses. No label is known here, and no epoch is chosen: training ends where it w
 """
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -46,6 +46,8 @@ class Trained:
     latent: Float[np.ndarray, "spot latent_dim"]
     readouts: dict[int, Float[np.ndarray, "spot dim"]]
     """What is clustered, by epoch: the last one, and those asked for."""
+    readout_weights: dict[int, dict[str, Tensor]]
+    """The network's weights at those epochs."""
     losses: dict[str, list[float]]
     """Per epoch: the unweighted terms, and their weighted `total`."""
     alpha: Float[np.ndarray, "spot dim"] | None
@@ -55,6 +57,8 @@ class Trained:
     seconds: float
     facts: dict[str, float] = field(default_factory=dict)
     """What is worth reporting about the graphs that it was trained on."""
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    """What prediction needs beside the last weights, by name; names that seeds share hold the same."""
 
 
 def fit_backbone(
@@ -81,7 +85,7 @@ def fit_backbone(
     clip_norm
         Greatest norm of the gradient; None leaves it free.
     readout_epochs
-        Epochs whose readout to keep beside the last one's.
+        Epochs whose readout and weights to keep beside the last one's.
     resumable
         Where to keep checkpoints, and whether to go on from one; the result is that of a fit in one go.
     average
@@ -97,7 +101,7 @@ def fit_backbone(
     with repeatable(seed, device):
         network = make_network().to(device)
         optimiser = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
-        history, readouts = take_up(resumable, network, optimiser)
+        history, readouts, snapshots = take_up(resumable, network, optimiser)
         with held_interrupts() as interrupt:
             for epoch in range(len(history["total"]) + 1, epochs + 1):
                 network.train()
@@ -115,14 +119,14 @@ def fit_backbone(
                 for name, value in losses.items():
                     history.setdefault(name, []).append(value)
                 if epoch in readout_epochs:
-                    readouts[epoch] = _readout(network, inputs)
+                    readouts[epoch], snapshots[epoch] = _readout(network, inputs), _weights(network)
                 on_epoch(epoch, losses)
                 if resumable is not None and (interrupt.asked or epoch % resumable.every == 0):
-                    set_down(resumable, network, optimiser, history, readouts)
+                    set_down(resumable, network, optimiser, history, readouts, snapshots)
                 if interrupt.asked:
                     raise KeyboardInterrupt
-        readouts[epochs] = _readout(network, inputs)
-    return _trained(network, inputs, readouts, history, time.perf_counter() - begun)
+        readouts[epochs], snapshots[epochs] = _readout(network, inputs), _weights(network)
+    return _trained(network, inputs, readouts, snapshots, history, time.perf_counter() - begun)
 
 
 def fit_semst(
@@ -218,6 +222,10 @@ def _check_finite(losses: dict[str, float], epoch: int) -> None:
         raise TrainingError(msg)
 
 
+def _weights(network: Backbone) -> dict[str, Tensor]:
+    return {name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()}
+
+
 @torch.no_grad()
 def _readout(network: Backbone, inputs: SlideInputs) -> Float[np.ndarray, "spot dim"]:
     network.eval()
@@ -229,6 +237,7 @@ def _trained(
     network: Backbone,
     inputs: SlideInputs,
     readouts: dict[int, Float[np.ndarray, "spot dim"]],
+    snapshots: dict[int, dict[str, Tensor]],
     losses: dict[str, list[float]],
     seconds: float,
 ) -> Trained:
@@ -238,9 +247,10 @@ def _trained(
     return Trained(
         latent=network(inputs).final.cpu().numpy(),
         readouts=readouts,
+        readout_weights=snapshots,
         losses=losses,
         alpha=alpha,
         beta=beta,
-        weights={name: tensor.cpu() for name, tensor in network.state_dict().items()},
+        weights=_weights(network),
         seconds=seconds,
     )
