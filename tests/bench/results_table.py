@@ -17,9 +17,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from results_figure import draw_results
 
 from genesem_train.ablations import run_domain_ablations
 from genesem_train.config import FitConfig, resolve_config
+from genesem_train.report.figures.canvas import plain_style, save
 
 SLIDES = ("mvc", "mpfc_1", "mob", "her2st_A1", "her2st_B1", "her2st_C1", "her2st_D1")
 STARMAP = frozenset({"mvc", "mpfc_1"})
@@ -122,7 +124,7 @@ def main(
     methods: Annotated[str, typer.Option(help="Comma-separated names.")] = ",".join(m.name for m in METHODS),
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
 ) -> None:
-    """Build the vectors, fit everything that is not fitted yet, and write table.md and table.json."""
+    """Build the vectors, fit everything that is not fitted yet, and write table.md, table.json and table.png."""
     store, names = out / "store", slides.split(",")
     for slide in names:
         build(slide, data, store)
@@ -132,7 +134,8 @@ def main(
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
         running = {(s, m.name, group): pool.submit(fit, m, s, data, store, out, group) for m, s, group in tasks}
         found = {key: future.result() for key, future in running.items()}
-    table = [*lines({(slide, method): rows for (slide, method, group), rows in found.items() if group == 0})]
+    first = {(slide, method): rows for (slide, method, group), rows in found.items() if group == 0}
+    table = [*lines(first)]
     if METHODS[0] in wanted:
         table += [
             "",
@@ -140,6 +143,8 @@ def main(
         ]
     (out / "table.md").write_text("\n".join([*table, ""]), "utf-8")
     (out / "table.json").write_text(json.dumps({"/".join(map(str, key)): rows for key, rows in found.items()}), "utf-8")
+    with plain_style():
+        save(draw_results(first, SEMANTICS), out / "table.png")
     typer.echo("\n".join(table))
 
 
