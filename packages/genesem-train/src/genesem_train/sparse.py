@@ -40,6 +40,17 @@ class SparseMatrix:
         csr = sparse.csr_matrix(tuple(part.cpu().numpy() for part in parts), shape=tuple(self.shape))
         return _csr_tensor(csr.T.tocsr()).to(self.matrix.device)
 
+    def rows(self, start: int, stop: int) -> Self:
+        """Return the rows from `start` to `stop`, in memory of their own."""
+        pointers = self.matrix.crow_indices()[start : stop + 1]
+        entries = slice(int(pointers[0]), int(pointers[-1]))
+        parts = (
+            pointers - pointers[0],
+            self.matrix.col_indices()[entries].clone(),
+            self.matrix.values()[entries].clone(),
+        )
+        return type(self)(_csr(*parts, (stop - start, self.shape[1])))
+
     @property
     def shape(self) -> torch.Size:
         """Rows and columns."""
@@ -86,6 +97,10 @@ def _csr_tensor(csr: sparse.csr_matrix) -> Tensor:
     csr.sort_indices()
     whole = np.int32 if csr.nnz < 2**31 else np.int64  # what MKL takes without a copy
     starts, columns = (torch.from_numpy(part.astype(whole)) for part in (csr.indptr, csr.indices))
+    return _csr(starts, columns, torch.from_numpy(csr.data), csr.shape)
+
+
+def _csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(starts, columns, torch.from_numpy(csr.data), csr.shape, check_invariants=False)
+        return torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)

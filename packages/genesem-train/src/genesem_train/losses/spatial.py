@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid, normalize
 
+from genesem_train.rows import ALL_ROWS, Rows
 from genesem_train.sparse import SparseMatrix
 
 TILE_BYTES = 64 * 2**20
@@ -30,6 +31,7 @@ def spatial_loss(
     *,
     form: Literal["paper", "released"],
     method: Literal["exact", "moments"] = "exact",
+    rows: Rows = ALL_ROWS,
 ) -> Float[Tensor, ""]:
     """Return the loss of a latent on a spatial graph.
 
@@ -44,52 +46,62 @@ def spatial_loss(
         N^2 pairs over N^2, a spot having cosine 0 with itself.
     method
         ``exact`` goes over all pairs tile by tile; ``moments`` takes `pair_moments` for them.
+    rows
+        Which spots `latent` and the rows of `neighbours` are, where several processes share them.
     """
     unit = normalize(latent, dim=1)
-    all_pairs: Tensor = _Pairs.apply(unit) if method == "exact" else pair_moments(unit)  # type: ignore[no-untyped-call]
-    along_edges = (unit * (neighbours @ unit)).sum()  # no array has a row an edge
+    everyone = rows.gather(unit)
+    all_pairs = _all_pairs(unit, everyone, rows) if method == "exact" else pair_moments(unit, rows)
+    along_edges = rows.sum((unit * (neighbours @ everyone)).sum())  # no array has a row an edge
     total: Tensor = -(all_pairs + along_edges)
     if form == "paper":
         return total
-    n_spots = len(latent)
+    n_spots = rows.count(len(latent))
     itself = n_spots * torch.log(torch.tensor(2.0, dtype=latent.dtype, device=latent.device))
     mean: Tensor = 0.5 * (total + itself) / n_spots**2
     return mean
 
 
-def pair_moments(unit: Float[Tensor, "spot dim"]) -> Float[Tensor, ""]:
+def pair_moments(unit: Float[Tensor, "spot dim"], rows: Rows = ALL_ROWS) -> Float[Tensor, ""]:
     """Return the sum of log sigmoid(-cosine) over all ordered pairs of different spots, by its first two moments.
 
     log sigmoid(-c) is -c/2 plus an even function, here replaced by the best line in c^2 on [-1, 1]: no pair is off by
     more than `MOMENTS_BOUND`. The sums of c and of c^2 over all pairs are |sum u|^2 and |U'U|^2.
     """
-    n_spots = len(unit)
-    first = unit.sum(dim=0).square().sum() - n_spots
-    second = (unit.T @ unit).square().sum() - n_spots
+    n_spots = rows.count(len(unit))
+    first = rows.sum(unit.sum(dim=0)).square().sum() - n_spots
+    second = rows.sum(unit.T @ unit).square().sum() - n_spots
     return CONSTANT * n_spots * (n_spots - 1) - 0.5 * first + QUADRATIC * second
 
 
+def _all_pairs(unit: Float[Tensor, "own dim"], everyone: Float[Tensor, "spot dim"], rows: Rows) -> Float[Tensor, ""]:
+    """Return the sum of log sigmoid(-cosine) over all ordered pairs of different spots."""
+    own: Tensor = _Pairs.apply(unit, everyone.detach(), rows.start)  # type: ignore[no-untyped-call]
+    return rows.sum(own)
+
+
 class _Pairs(torch.autograd.Function):
-    """The sum of log sigmoid(-cosine) over all ordered pairs of different spots, and its gradient, tile by tile."""
+    """The sum over the ordered pairs that begin at the own spots, tile by tile.
+
+    Its gradient in the own spots is that of the sum over all pairs: those that end there give as much again.
+    """
 
     @staticmethod
-    def forward(ctx: Any, unit: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
+    def forward(ctx: Any, unit: Tensor, everyone: Tensor, first: int) -> Tensor:  # noqa: ANN401 (torch's context)
         total = torch.zeros((), dtype=torch.float64, device=unit.device)
         gradient = torch.empty_like(unit)
-        rows_per_tile = max(1, TILE_BYTES // (unit.element_size() * len(unit)))
+        rows_per_tile = max(1, TILE_BYTES // (unit.element_size() * len(everyone)))
         for start in range(0, len(unit), rows_per_tile):
-            rows = unit[start : start + rows_per_tile]
-            cosines = rows @ unit.T
-            itself = cosines.diagonal(start)
+            cosines = unit[start : start + rows_per_tile] @ everyone.T
+            itself = cosines.diagonal(first + start)
             total += logsigmoid(-cosines).sum(dtype=torch.float64) - logsigmoid(-itself).sum(dtype=torch.float64)
             slopes = torch.sigmoid_(cosines)
-            slopes.diagonal(start).zero_()
-            gradient[start : start + rows_per_tile] = -2 * (slopes @ unit)
+            slopes.diagonal(first + start).zero_()
+            gradient[start : start + rows_per_tile] = -2 * (slopes @ everyone)
         ctx.save_for_backward(gradient)
         return total.to(unit.dtype)
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> Tensor:  # noqa: ANN401 (torch's context)
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401 (torch's context)
         (gradient,) = ctx.saved_tensors
-        product: Tensor = grad_output * gradient
-        return product
+        return grad_output * gradient, None, None

@@ -6,7 +6,7 @@ know than this.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -17,17 +17,19 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from genesem_train.models.fusion import FineGrainedModulation, Fusion
+from genesem_train.rows import ALL_ROWS, Rows, SharedRows
 from genesem_train.sparse import SparseMatrix
 
 
 @dataclass(frozen=True, kw_only=True)
 class SlideInputs:
-    """Everything a network sees of a slide, or of several stacked into one."""
+    """Everything a network sees of a slide, or of several stacked into one; of several processes, its rows of that."""
 
     values: SparseMatrix
     """Scaled expression, spot by gene; for a network that rebuilds counts, the counts of the genes to rebuild."""
     edges: Int[Tensor, "2 edge"]
-    """Every ordered pair of spatial neighbours, no loops."""
+    """Every ordered pair of spatial neighbours, no loops: from any spot, by its number, into a spot at hand, by its
+    row."""
     spatial: SparseMatrix | None = None
     """Propagation weights of the spatial graph."""
     feature: SparseMatrix | None = None
@@ -35,18 +37,46 @@ class SlideInputs:
     semantics: Float[Tensor, "spot semantic_dim"] | None = None
     field: Float[Tensor, "spot component"] | None = None
     """Smoothed principal components, for a network that reads these instead of genes."""
+    rows: Rows = ALL_ROWS
+    """Which spots these are."""
+
+    @property
+    def n_spots(self) -> int:
+        """Spots of all processes."""
+        return self.rows.count(self.values.shape[0])
+
+    @property
+    def n_entries(self) -> int:
+        """Spots of all processes times genes."""
+        return self.n_spots * self.values.shape[1]
 
     def to(self, device: torch.device | str) -> Self:
         """Return the inputs on `device`."""
-        parts = {one.name: getattr(self, one.name) for one in fields(self)}
-        moved: dict[str, Any] = {name: None if part is None else part.to(device) for name, part in parts.items()}
-        return type(self)(**moved)
+        return replace(self, **{name: part.to(device) for name, part in self._parts().items()})
+
+    def share(self, rows: SharedRows) -> Self:
+        """Return what one process of several sees, in memory of its own; this one holds all spots."""
+        sources, targets = self.edges
+        own = (targets >= rows.start) & (targets < rows.stop)
+        cut: dict[str, Any] = {
+            name: part.rows(rows.start, rows.stop)
+            if isinstance(part, SparseMatrix)
+            else part[rows.start : rows.stop].clone()
+            for name, part in self._parts().items()
+        }
+        cut["edges"] = torch.stack([sources[own], targets[own] - rows.start])
+        return replace(self, **cut, rows=rows)
+
+    def _parts(self) -> dict[str, Any]:
+        parts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "rows"}
+        return {name: part for name, part in parts.items() if part is not None}
 
     @cached_property
     def neighbours(self) -> SparseMatrix:
-        """Ones at the edges: spot by spot."""
-        edges, n_spots = self.edges.cpu().numpy(), self.values.shape[0]
-        ones = sparse.csr_matrix((np.ones(edges.shape[1]), (edges[0], edges[1])), shape=(n_spots, n_spots))
+        """Ones at the edges: spots at hand by all spots."""
+        sources, targets = self.edges.cpu().numpy()
+        shape = (self.values.shape[0], self.n_spots)
+        ones = sparse.csr_matrix((np.ones(len(sources)), (targets, sources)), shape=shape)
         return SparseMatrix.from_scipy(ones).to(self.edges.device)
 
 
@@ -72,7 +102,7 @@ class Backbone(nn.Module):
 
     @abstractmethod
     def forward(self, inputs: SlideInputs) -> Latents:
-        """Return the latents of all spots."""
+        """Return the latents of the spots at hand."""
 
     @abstractmethod
     def losses(self, inputs: SlideInputs, latents: Latents) -> dict[str, Float[Tensor, ""]]:

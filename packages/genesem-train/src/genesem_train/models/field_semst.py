@@ -18,6 +18,7 @@ from genesem_train.losses import NonZeros, blocked_loss, dispersions, nb_nll
 from genesem_train.models.backbone import Backbone, Latents, SlideInputs
 from genesem_train.models.fusion import FusionName, make_fusion
 from genesem_train.models.gcn import GraphConvolution
+from genesem_train.rows import ALL_ROWS, Rows
 from genesem_train.sparse import SparseMatrix
 
 
@@ -91,7 +92,8 @@ class FieldSemST(Backbone):
         assert inputs.field is not None
         assert inputs.spatial is not None
         assert inputs.feature is not None
-        spatial, feature = self.spatial(inputs.field, inputs.spatial), self.feature(inputs.field, inputs.feature)
+        spatial = self.spatial(inputs.field, inputs.spatial, inputs.rows)
+        feature = self.feature(inputs.field, inputs.feature, inputs.rows)
         fused = self.fuse(torch.cat([spatial, feature], dim=1), inputs)
         return Latents(final=self.latent(fused), views={"spatial": spatial, "feature": feature})
 
@@ -107,7 +109,7 @@ class FieldSemST(Backbone):
         total = blocked_loss(
             self.hidden(latents.final), self.shares.weight, self.shares.bias, inputs.values, block_loss
         )
-        return {"counts": total / len(latents.final)}
+        return {"counts": inputs.rows.sum(total) / inputs.n_spots}
 
 
 class FieldView(nn.Module):
@@ -119,8 +121,8 @@ class FieldView(nn.Module):
         self.second = GraphConvolution(hidden_dim, latent_dim, scaled_by="inputs")
 
     def forward(
-        self, field: Float[Tensor, "spot component"], weights: SparseMatrix
+        self, field: Float[Tensor, "spot component"], weights: SparseMatrix, rows: Rows = ALL_ROWS
     ) -> Float[Tensor, "spot latent_dim"]:
-        """Return the view's features of all spots."""
-        features: Tensor = self.second(elu(self.first(field, weights)), weights)
+        """Return the view's features of the spots at hand."""
+        features: Tensor = self.second(elu(self.first(field, weights, rows)), weights, rows)
         return features

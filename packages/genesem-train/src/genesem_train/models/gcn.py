@@ -8,13 +8,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genesem_train.pyg import MessagePassing
+from genesem_train.rows import ALL_ROWS, Rows
 from genesem_train.sparse import SparseMatrix, sparse_product
 
 
 class GraphConvolution(MessagePassing):  # type: ignore[misc]
     """P X W + b for propagation weights P that are fixed before training.
 
-    The first layer takes X as a `SparseMatrix`; later layers take dense features.
+    The first layer takes X as a `SparseMatrix`; later layers take dense features. Of several processes each gives its
+    own rows of X and of P, and gathers X W, which is narrow beside X.
     """
 
     def __init__(self, in_dim: int, out_dim: int, *, scaled_by: Literal["inputs", "outputs"] = "outputs") -> None:
@@ -30,10 +32,11 @@ class GraphConvolution(MessagePassing):  # type: ignore[misc]
         nn.init.uniform_(self.bias, -self.bound, self.bound)
 
     def forward(
-        self, features: SparseMatrix | Float[Tensor, "spot in_dim"], weights: SparseMatrix
+        self, features: SparseMatrix | Float[Tensor, "spot in_dim"], weights: SparseMatrix, rows: Rows = ALL_ROWS
     ) -> Float[Tensor, "spot out_dim"]:
         """Return the transformed features, spread over the graph."""
-        spread: Tensor = self.propagate(weights.matrix, x=features @ self.weight, transpose=weights.transpose)
+        everyone = rows.gather(features @ self.weight)
+        spread: Tensor = self.propagate(weights.matrix, x=everyone, transpose=weights.transpose)
         return spread + self.bias
 
     def message_and_aggregate(self, edge_index: Tensor, x: Tensor, transpose: Tensor) -> Tensor:
@@ -49,7 +52,9 @@ class ViewEncoder(nn.Module):
         self.first = GraphConvolution(n_genes, hidden_dim)
         self.second = GraphConvolution(hidden_dim, latent_dim)
 
-    def forward(self, values: SparseMatrix, weights: SparseMatrix) -> Float[Tensor, "spot latent_dim"]:
-        """Return the view's features of all spots."""
-        features: Tensor = self.second(torch.relu(self.first(values, weights)), weights)
+    def forward(
+        self, values: SparseMatrix, weights: SparseMatrix, rows: Rows = ALL_ROWS
+    ) -> Float[Tensor, "spot latent_dim"]:
+        """Return the view's features of the spots at hand."""
+        features: Tensor = self.second(torch.relu(self.first(values, weights, rows)), weights, rows)
         return features

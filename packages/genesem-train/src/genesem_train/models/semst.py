@@ -12,6 +12,8 @@ from genesem_train.losses import NonZeros, blocked_loss, correlation_loss, spati
 from genesem_train.models.backbone import Backbone, Latents, SlideInputs
 from genesem_train.models.fusion import FusionName, make_fusion
 from genesem_train.models.gcn import ViewEncoder
+from genesem_train.models.norm import BatchNorm
+from genesem_train.rows import ALL_ROWS, Rows
 
 LossForm = Literal["paper", "released"]
 
@@ -72,28 +74,29 @@ class SemST(Backbone):
         """Return both views and the final latent (equations 4 to 9)."""
         assert inputs.spatial is not None
         assert inputs.feature is not None
-        spatial = self.spatial(inputs.values, inputs.spatial)
-        feature = self.feature(inputs.values, inputs.feature)
+        spatial = self.spatial(inputs.values, inputs.spatial, inputs.rows)
+        feature = self.feature(inputs.values, inputs.feature, inputs.rows)
         fused = self.fuse(torch.cat([spatial, feature], dim=1), inputs)
         return Latents(final=self.latent(fused), views={"spatial": spatial, "feature": feature})
 
     def losses(self, inputs: SlideInputs, latents: Latents) -> dict[str, Float[Tensor, ""]]:
         """Return the terms of equations 10, 13 and 12."""
+        form, rows, views = self.loss_form, inputs.rows, latents.views
         return {
             "zinb": self._reconstruction(inputs, latents),
-            "spatial": spatial_loss(latents.final, inputs.neighbours, form=self.loss_form, method=self.pairs),
-            "correlation": correlation_loss(latents.views["spatial"], latents.views["feature"], form=self.loss_form),
+            "spatial": spatial_loss(latents.final, inputs.neighbours, form=form, method=self.pairs, rows=rows),
+            "correlation": correlation_loss(views["spatial"], views["feature"], form=form, rows=rows),
         }
 
     def _reconstruction(self, inputs: SlideInputs, latents: Latents) -> Float[Tensor, ""]:
         """Return the sum over all entries (paper) or their mean (released)."""
-        hidden, heads = self.decoder(latents.final), self.decoder.heads
+        hidden, heads = self.decoder(latents.final, inputs.rows), self.decoder.heads
 
         def block_loss(outputs: Tensor, nonzeros: NonZeros) -> Tensor:
             return zinb_nll(nonzeros, outputs, form=self.loss_form)
 
-        total = blocked_loss(hidden, heads.weight, heads.bias, inputs.values, block_loss)
-        return total if self.loss_form == "paper" else total / inputs.values.shape.numel()
+        total = inputs.rows.sum(blocked_loss(hidden, heads.weight, heads.bias, inputs.values, block_loss))
+        return total if self.loss_form == "paper" else total / inputs.n_entries
 
 
 class ZinbDecoder(nn.Module):
@@ -105,10 +108,13 @@ class ZinbDecoder(nn.Module):
 
     def __init__(self, latent_dim: int, hidden_dim: int, n_genes: int) -> None:
         super().__init__()
-        self.hidden = nn.Sequential(nn.Linear(latent_dim, hidden_dim), nn.BatchNorm1d(hidden_dim), nn.ReLU())
+        self.hidden = nn.Sequential(nn.Linear(latent_dim, hidden_dim), BatchNorm(hidden_dim), nn.ReLU())
         self.heads = nn.Linear(hidden_dim, 3 * n_genes)
 
-    def forward(self, latent: Float[Tensor, "spot latent_dim"]) -> Float[Tensor, "spot hidden_dim"]:
+    def forward(
+        self, latent: Float[Tensor, "spot latent_dim"], rows: Rows = ALL_ROWS
+    ) -> Float[Tensor, "spot hidden_dim"]:
         """Return what the heads read; they give mean, dispersion and dropout of all genes, in this order."""
-        hidden: Tensor = self.hidden(latent)
+        linear, norm, relu = self.hidden
+        hidden: Tensor = relu(norm(linear(latent), rows))
         return hidden

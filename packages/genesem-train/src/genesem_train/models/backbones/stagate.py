@@ -16,6 +16,7 @@ from genesem_train.losses import blocked_loss, squared_error
 from genesem_train.models.backbone import Backbone, Latents, SlideInputs
 from genesem_train.models.fusion import FusionName, make_fusion
 from genesem_train.pyg import MessagePassing, softmax
+from genesem_train.rows import ALL_ROWS, Rows
 
 GAIN = 1.414
 
@@ -58,41 +59,51 @@ class Stagate(Backbone):
         """Return the bottleneck with the semantics, and under `views` without; `shares` are kept for the way back."""
         edges = with_loops(inputs)
         projected = inputs.values @ self.outer
-        shares = self.attention.shares(projected, edges)
-        bottleneck = elu(self.attention(projected, edges, shares)) @ self.inner
+        shares = self.attention.shares(projected, edges, inputs.rows)
+        bottleneck = elu(self.attention(projected, edges, shares, inputs.rows)) @ self.inner
         final = self.narrow(self.fuse(bottleneck, inputs))
         return Latents(final=final, views={"spatial": bottleneck}, extras={"shares": shares})
 
     def losses(self, inputs: SlideInputs, latents: Latents) -> dict[str, Float[Tensor, ""]]:
         """Return the mean squared error over all entries of the values."""
         widened = latents.final @ self.inner.T
-        hidden = elu(self.attention(widened, with_loops(inputs), latents.extras["shares"]))
+        hidden = elu(self.attention(widened, with_loops(inputs), latents.extras["shares"], inputs.rows))
         no_bias = torch.zeros(len(self.outer), device=hidden.device)
-        total = blocked_loss(hidden, self.outer, no_bias, inputs.values, squared_error)
-        return {"reconstruction": total / inputs.values.shape.numel()}
+        total = inputs.rows.sum(blocked_loss(hidden, self.outer, no_bias, inputs.values, squared_error))
+        return {"reconstruction": total / inputs.n_entries}
 
 
 class Attention(MessagePassing):  # type: ignore[misc]
-    """One head: every spot takes from its neighbours and itself by shares that add up to 1."""
+    """One head: every spot takes from its neighbours and itself by shares that add up to 1.
+
+    Of several processes each has the edges into its own spots, and gathers what these bring.
+    """
 
     def __init__(self, dim: int) -> None:
         super().__init__(aggr="sum", node_dim=0)
         self.source = nn.Parameter(nn.init.xavier_normal_(torch.empty(1, dim), GAIN))
         self.target = nn.Parameter(nn.init.xavier_normal_(torch.empty(1, dim), GAIN))
 
-    def shares(self, features: Float[Tensor, "spot dim"], edges: Int[Tensor, "2 edge"]) -> Float[Tensor, " edge"]:
+    def shares(
+        self, features: Float[Tensor, "spot dim"], edges: Int[Tensor, "2 edge"], rows: Rows = ALL_ROWS
+    ) -> Float[Tensor, " edge"]:
         """Return what each edge carries: the softmax, over the edges into a spot, of a sigmoid score."""
-        given, taken = features @ self.source[0], features @ self.target[0]
+        given, taken = rows.gather(features @ self.source[0]), features @ self.target[0]
         score = torch.sigmoid(given[edges[0]] + taken[edges[1]])
         carried: Tensor = softmax(score, edges[1], num_nodes=len(features))
         return carried
 
     def forward(
-        self, features: Float[Tensor, "spot dim"], edges: Int[Tensor, "2 edge"], shares: Float[Tensor, " edge"]
+        self,
+        features: Float[Tensor, "spot dim"],
+        edges: Int[Tensor, "2 edge"],
+        shares: Float[Tensor, " edge"],
+        rows: Rows = ALL_ROWS,
     ) -> Float[Tensor, "spot dim"]:
-        """Return the features gathered by the shares."""
-        gathered: Tensor = self.propagate(edges, x=features, shares=shares)
-        return gathered
+        """Return the features brought along the edges, by their shares."""
+        everyone = rows.gather(features)
+        brought: Tensor = self.propagate(edges, x=everyone, shares=shares, size=(len(everyone), len(features)))
+        return brought
 
     def message(self, x_j: Tensor, shares: Tensor) -> Tensor:
         """Return what an edge brings."""
@@ -102,4 +113,4 @@ class Attention(MessagePassing):  # type: ignore[misc]
 def with_loops(inputs: SlideInputs) -> Int[Tensor, "2 edge"]:
     """Return the edges and one loop per spot."""
     spots = torch.arange(inputs.values.shape[0], device=inputs.edges.device)
-    return torch.cat([inputs.edges, spots.expand(2, -1)], dim=1)
+    return torch.cat([inputs.edges, torch.stack([spots + inputs.rows.start, spots])], dim=1)
