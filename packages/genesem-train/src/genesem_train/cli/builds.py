@@ -1,10 +1,10 @@
 """`genesem-train builds`: the one build of cell sentences that a comparison still needs."""
 
-from pathlib import Path
 from typing import Annotated, cast, get_args
 
 import typer
 
+from genesem_train.cli import options
 from genesem_train.cli.console import JsonFlag, StoreOption, say
 
 _EXAMPLE = "Example: `genesem-train builds --dataset cells.h5ad --store vectors --for ablations | sh`"
@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def builds(
-    dataset: Annotated[str | None, typer.Option(help="A registered name, or cells as .h5ad or .csv.")] = None,
+    dataset: options.Cells = None,
     store: StoreOption = None,
     purpose: Annotated[
         str, typer.Option("--for", help="ablations, or what an occlusion leaves out: markers, sections.")
@@ -24,18 +24,16 @@ def builds(
     cells: Annotated[
         int | None, typer.Option(min=1, help="Texts of so many cells for an occlusion. [default: of all]")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="Settings in a TOML file, such as a result's config.toml.")
-    ] = None,
-    label_key: Annotated[str | None, typer.Option(help="Column with the cell type. [default: cell_type]")] = None,
-    status_key: Annotated[str | None, typer.Option(help="Column with the status of a patient.")] = None,
-    group_key: Annotated[str | None, typer.Option(help="Column with the patient. [default: patient]")] = None,
-    image_key: Annotated[str | None, typer.Option(help="Column with the image. [default: image]")] = None,
-    split: Annotated[str | None, typer.Option(help="patient, image or cell. [default: patient]")] = None,
-    folds: Annotated[int | None, typer.Option(min=2, help="Folds. [default: 5]")] = None,
-    sample: Annotated[int | None, typer.Option(min=1, help="The --sample of the comparison.")] = None,
-    space: Annotated[str | None, typer.Option(help="First characters of the space id, where several fit.")] = None,
-    collection: Annotated[str | None, typer.Option(help="First characters of the whole text's collection.")] = None,
+    config: options.Config = None,
+    label_key: options.LabelKey = None,
+    status_key: options.StatusKey = None,
+    group_key: options.GroupKey = None,
+    image_key: options.ImageKey = None,
+    split: options.Split = None,
+    folds: options.Folds = None,
+    sample: options.Sample = None,
+    space: options.Space = None,
+    collection: options.Collection = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Print the `genesem-embed build` that stores every wording which ablations or occlusions of cells still lack."""

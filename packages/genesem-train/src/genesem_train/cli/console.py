@@ -15,7 +15,6 @@ StoreOption = Annotated[
     str | None,
     typer.Option("--store", help="Path or URL of the store. [default: $GENESEM_STORE, else data/store in a checkout]"),
 ]
-SeedsOption = Annotated[str | None, typer.Option("--seeds", help="Comma-separated seeds, e.g. 0,1,2.")]
 
 
 class OneLineErrors(TyperGroup):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from genesem_train.cli import options
 from genesem_train.cli.console import JsonFlag, StoreOption, say
 
 _EXAMPLE = "Example: `genesem-train predict --model results/slide --dataset new.h5ad --store vectors --out results/new`"
@@ -17,15 +18,11 @@ def register(app: typer.Typer) -> None:
 
 def predict(
     model: Annotated[Path, typer.Option(help="Folder of a finished fit.")],
-    dataset: Annotated[
-        str, typer.Option(help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")
-    ],
+    dataset: options.Slide,
     store: StoreOption = None,
-    label_key: Annotated[
-        str | None, typer.Option(help="Column of obs with the annotation; used for scoring only.")
-    ] = None,
-    counts_layer: Annotated[str | None, typer.Option(help="Layer that holds the raw counts, where X does not.")] = None,
-    gene_symbols: Annotated[str | None, typer.Option(help="Column of var that holds gene symbols.")] = None,
+    label_key: options.LabelKey = None,
+    counts_layer: options.CountsLayer = None,
+    gene_symbols: options.GeneSymbols = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the result. [default: results/NAME-predicted]")] = None,
     as_json: JsonFlag = False,
 ) -> None:
