@@ -1,5 +1,7 @@
 """Slide to store: what is encoded, what is not encoded again, and what survives an interruption."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -161,6 +163,32 @@ def test_texts_that_fail_are_all_told_by_name_and_the_others_are_kept(slide, mod
         left = steps.plan(slide, "spot-symbols", RecipeOptions(top_genes=5), model, store).todo
     assert {one.row for one in caught.value.failed} == bad == set(left.tolist())
     assert {one.name for one in caught.value.failed} == {f"spot {slide.obs_names[row]}" for row in bad}
+
+
+def test_a_segment_is_written_while_the_next_is_computed(slide, model, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "SEGMENT_ROWS", 32)
+    written, waited = threading.Event(), []
+
+    class Waiting(CountingEncoder):
+        """Computes no second segment before the first one is published."""
+
+        def encode(self, texts):
+            if self.seen:
+                waited.append(written.wait(20))
+            yield from super().encode(texts)
+
+    with Store.open(tmp_path / "s", mode="a") as store:
+        usual = store.publish_segment
+
+        def publish(*arguments):
+            digest = usual(*arguments)
+            written.set()
+            return digest
+
+        monkeypatch.setattr(store, "publish_segment", publish)
+        run(slide, model, store, Waiting(model.space))
+    assert waited
+    assert all(waited)
 
 
 def test_an_encoder_that_breaks_down_ends_the_build_with_what_is_finished(slide, model, tmp_path, monkeypatch):

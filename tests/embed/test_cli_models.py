@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 
 import pandas as pd
 import pytest
@@ -70,6 +71,34 @@ def test_a_build_tells_how_it_computed_and_every_text_that_failed(call, tiny_mod
     assert len(told) == 6
     assert "more than the 60 of this space" in told[-1]
     assert "error: 6 texts could not be encoded" in failed.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_an_interrupted_build_publishes_what_is_finished_and_says_how_to_go_on(
+    call, tiny_models, tmp_path, monkeypatch, number
+):
+    model = tiny_models.tiny_qwen3(tmp_path / "tiny")
+    options = ("--model", model, "--device", "cpu", "--top-genes", 3, "--store", tmp_path / "s", "--dataset", "demo")
+    options = (*options, "--batch-tokens", 200, "--limit", 40)
+    usual, done = PackedRunner.run, []
+
+    def interrupted(runner, ids, spans):
+        done.append(len(ids))
+        if len(done) == 12:
+            signal.raise_signal(number)
+        return usual(runner, ids, spans)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PackedRunner, "run", interrupted)
+        stopped = call("build", *options)
+    assert stopped.exit_code == 1
+    told = re.search(
+        r"error: interrupted after (\d+) of 40 texts; every finished vector is in the store: ", stopped.stderr
+    )
+    assert told, stopped.stderr
+    assert "run the same command again to go on" in stopped.stderr
+    again = json.loads(call("build", *options, "--json").stdout)
+    assert again["n_stored"] == int(told[1]) > 0
 
 
 def test_a_build_short_of_memory_says_so_and_the_next_one_begins_smaller(call, tiny_models, tmp_path, monkeypatch):

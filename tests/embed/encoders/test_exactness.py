@@ -106,9 +106,14 @@ def test_a_query_of_an_embedding_model_is_that_of_its_own_prompt(
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_side_of_padding_in_the_files_changes_nothing(tiny_models, encoder_of, collect, tmp_path, side):
+    from sentence_transformers import SentenceTransformer
+
     folder = tiny_models.tiny_qwen3_embedding(tmp_path / side, padding_side=side)
     texts = [*tiny_models.gene_users(3), "MBP"]
     encoder = encoder_of(folder)
+    other = SentenceTransformer(str(folder), device="cpu")
+    assert other.tokenizer.padding_side == side
+    assert np.abs(collect(encoder, texts) - other.encode(texts, prompt="")).max() <= BOUND
     padded = PaddedRunner(encoder._runners[0]._network, encoder.space)
     encoder._runners[0]._network.set_attn_implementation("sdpa")
     tokens = encoder._model.tokenizer.tokenise(texts)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -26,7 +27,8 @@ class Fake(ThreadingHTTPServer):
     def __init__(self):
         self.faults, self.asked, self.busy, self.most = [], [], 0, 0
         self.models = [{"id": "fake-embedder", "root": "org/fake", "max_model_len": 512, "created": 1}]
-        self.bad, self.lock = set(), threading.Lock()
+        self.bad, self.keys, self.pause, self.lock = set(), set(), 0.0, threading.Lock()
+        self.info = None
         super().__init__(("127.0.0.1", 0), Handler)
 
     @property
@@ -41,6 +43,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/v1/models":
             self.reply(200, {"object": "list", "data": self.server.models})
+        elif self.path == "/info" and self.server.info:
+            self.reply(200, self.server.info)
         else:
             self.reply(404, {})
 
@@ -48,8 +52,18 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.lock:
             self.server.asked.append(body["input"])
+            self.server.keys.add(self.headers["Authorization"])
+            self.server.busy += 1
+            self.server.most = max(self.server.most, self.server.busy)
             fault = self.server.faults.pop(0) if self.server.faults else None
+        time.sleep(self.server.pause)
+        with self.server.lock:
+            self.server.busy -= 1
         if fault == "hang up":
+            self.close_connection = True
+            return
+        if fault == "fall asleep":
+            time.sleep(0.6)
             self.close_connection = True
             return
         if fault:
@@ -124,6 +138,69 @@ def test_faults_that_pass_are_waited_out(fake, collect, fault):
     model = describe_server(fake.endpoint)
     fake.faults += [fault, fault]
     np.testing.assert_allclose(collect(ServerEncoder(model), TEXTS), [vector(text) for text in TEXTS], rtol=1e-6)
+
+
+def test_a_server_that_falls_asleep_is_asked_again(fake, collect, monkeypatch):
+    model = describe_server(fake.endpoint)
+    monkeypatch.setattr(server_module, "_TIMEOUT", 0.2)
+    fake.faults.append("fall asleep")
+    np.testing.assert_allclose(
+        collect(ServerEncoder(model), TEXTS[:5]), [vector(text) for text in TEXTS[:5]], rtol=1e-6
+    )
+    assert fake.asked[-2:] == [TEXTS[:5]] * 2
+
+
+def test_a_busy_server_is_left_alone_as_long_as_it_asks(fake, collect, monkeypatch):
+    paused = []
+    model = describe_server(fake.endpoint)
+    monkeypatch.setattr(server_module.time, "sleep", paused.append)
+    fake.faults += [(429, {}, [("Retry-After", "7")]), (429, {}, [("Retry-After", "9999")]), (500, {}), (500, {})]
+    collect(ServerEncoder(model), TEXTS[:5])
+    waited = [pause for pause in paused if pause]
+    assert waited[:2] == [7.0, server_module._LONGEST_PAUSE]
+    assert waited[3] == 2 * waited[2]  # each pause twice the one before
+
+
+def test_as_many_requests_as_asked_for_are_under_way_at_once(fake, collect):
+    model = describe_server(fake.endpoint)
+    texts = [f"gene {row}" for row in range(400)]
+    fake.pause, fake.most = 0.1, 0
+    found = collect(ServerEncoder(model, concurrency=3), texts)
+    assert fake.most == 3
+    np.testing.assert_allclose(found, [vector(text) for text in texts], rtol=1e-6)
+    assert max(map(len, fake.asked)) <= 32
+
+
+def test_the_key_is_sent_and_is_no_part_of_the_space(fake, monkeypatch):
+    without = describe_server(fake.endpoint).space
+    assert fake.keys == {None}
+    monkeypatch.setenv("OPENAI_API_KEY", "s3cret")
+    with_key = describe_server(fake.endpoint).space
+    assert "Bearer s3cret" in fake.keys
+    assert with_key == without
+
+
+def test_what_text_embeddings_inference_says_of_its_model_is_in_the_space(fake):
+    fake.models = []
+    fake.info = {
+        "model_id": "thenlper/gte-base",
+        "model_sha": "c" * 40,
+        "model_dtype": "float16",
+        "model_type": {"embedding": {"pooling": "mean"}},
+        "max_concurrent_requests": 512,
+        "max_input_length": 384,
+        "auto_truncate": False,
+        "version": "1.8.0",
+    }
+    space = describe_server(fake.endpoint).space
+    assert (space.model, space.revision, space.pooling) == ("thenlper/gte-base", "c" * 40, "mean")
+    assert (space.max_tokens, space.truncation) == (384, "error")
+    fake.info["version"] = "1.9.0"
+    assert describe_server(fake.endpoint).space == space
+    fake.info["auto_truncate"] = True  # it cuts long texts without a word
+    assert describe_server(fake.endpoint).space.truncation == "end"
+    fake.info["model_dtype"] = "float32"
+    assert describe_server(fake.endpoint).space.id != space.id
 
 
 def test_a_refused_text_is_named_and_the_others_come(fake):

@@ -1,5 +1,7 @@
 """What goes wrong with one text stays with that text; what goes wrong with memory teaches the budget."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -89,6 +91,24 @@ def test_what_batching_moves_is_measured(tiny_bert, encoder_of, collect):
     assert encoder.exactness["largest_difference"] < 1e-5
 
 
+def test_what_batching_moves_is_kept_with_the_vectors(tiny_qwen3, demo_slide, tmp_path):
+    from genesem_embed import build as steps
+    from genesem_embed.encoders.model import describe_model
+    from genesem_embed.encoders.transformer import load_encoder
+    from genesem_embed.store import Store
+    from genesem_embed.texts import RecipeOptions
+
+    model = describe_model(str(tiny_qwen3), device="cpu", compute_dtype="bfloat16")
+    options = RecipeOptions(top_genes=3)
+    with Store.open(tmp_path / "s", mode="a") as store:
+        steps.build(demo_slide[:12].copy(), "spot-symbols", options, model, store, load_encoder=load_encoder)
+        (digest,) = store.segment_digests()
+        measured = store.segment(digest).provenance()["encoder"]["exactness"]
+    assert measured["n_texts"] == 4
+    assert 0.999 < measured["lowest_cosine"] <= 1.0001
+    assert measured["largest_difference"] > 0  # bfloat16: not the same to the last bit
+
+
 def test_many_problems_make_one_line(tiny_bert, encoder_of):
     encoder = encoder_of(tiny_bert, max_tokens=3)
     with pytest.raises(EncodingError, match=r"^5 texts .*; and 2 more\. ") as caught:
@@ -107,6 +127,28 @@ def test_windows_join_up(tiny_bert, encoder_of, collect, monkeypatch):
     expected = collect(encoder_of(tiny_bert), texts)
     monkeypatch.setattr(transformer, "_WINDOW", 4)
     np.testing.assert_allclose(collect(encoder_of(tiny_bert), texts), expected, atol=1e-6)
+
+
+def test_the_next_texts_are_tokenised_while_these_run(tiny_bert, encoder_of, monkeypatch):
+    monkeypatch.setattr(transformer, "_WINDOW", 4)
+    encoder = encoder_of(tiny_bert)
+    tokenised, usual = {}, encoder._model.tokenizer.tokenise
+
+    def watched(texts):
+        tokenised[texts[0]] = threading.get_ident()
+        if texts[0] == "MBP 4":
+            came.set()
+        return usual(texts)
+
+    came = threading.Event()
+    monkeypatch.setattr(encoder._model.tokenizer, "tokenise", watched)
+    batches = encoder.encode([f"MBP {row}" for row in range(12)])
+    next(batches)  # the first window has begun, and nobody has asked for the second one
+    assert came.wait(10)
+    assert list(tokenised) == ["MBP 0", "MBP 4"]
+    assert threading.get_ident() not in tokenised.values()
+    list(batches)
+    assert list(tokenised) == ["MBP 0", "MBP 4", "MBP 8"]
 
 
 def test_no_texts_give_no_batches(tiny_bert, encoder_of):

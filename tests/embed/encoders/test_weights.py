@@ -85,6 +85,32 @@ def test_copies_share_the_work(tiny_qwen3, tiny_models, encoder_of, collect):
     both = TransformerEncoder(one._model, runners, 200)
     np.testing.assert_allclose(collect(both, texts), expected, atol=1e-5)
     assert threads - {threading.get_ident()}
+    assert both.exactness["lowest_cosine"] > 0.99999
+
+
+def test_what_batching_moves_is_measured_while_no_copy_works(tiny_qwen3, tiny_models, encoder_of, collect):
+    one = encoder_of(tiny_qwen3)
+    runners = [*one._runners, *encoder_of(tiny_qwen3)._runners]
+    busy, seen = [], []
+    lock = threading.Lock()
+    for runner in runners:
+        usual = runner.run
+
+        def run(ids, spans, usual=usual):
+            with lock:
+                busy.append(1)
+                if len(ids) == 1 and threading.current_thread() is threading.main_thread():
+                    seen.append(len(busy))
+            try:
+                return usual(ids, spans)
+            finally:
+                with lock:
+                    busy.pop()
+
+        runner.run = run
+    collect(TransformerEncoder(one._model, runners, 200), tiny_models.gene_users(30))
+    assert seen
+    assert set(seen) == {1}
 
 
 def test_a_copy_that_fails_ends_the_run():

@@ -67,7 +67,8 @@ def describe_server(
         pooling="mean" if server.identity.get("pooling") == "mean" else "last",
         normalise=False,
         compute_dtype="float32",
-        max_tokens=int(server.identity.get("max_model_len") or _UNLIMITED),
+        max_tokens=int(server.identity.get("max_model_len") or server.identity.get("max_input_length") or _UNLIMITED),
+        truncation="end" if server.identity.get("auto_truncate") else "error",
         precision=precision,  # type: ignore[arg-type]
         dim=len(probe),
         engine="openai",

@@ -18,7 +18,7 @@ _LONGEST_PAUSE = 30.0
 _REFUSALS = (400, 413, 422)
 # What a server says of its model that tells it from another; times and permissions change at every start.
 _IDENTITY = ("id", "root", "owned_by", "max_model_len")
-_IDENTITY_TEI = ("model_id", "model_sha", "model_dtype", "max_input_length")
+_IDENTITY_TEI = ("model_id", "model_sha", "model_dtype", "max_input_length", "auto_truncate")
 
 
 class Refused(Exception):
@@ -95,7 +95,8 @@ class Server:
             msg = f"{self.endpoint} does not run the model {chosen}; it runs {', '.join(entries) or 'none'}: name one"
             raise ModelUnavailableError(msg)
         found = {key: entries[chosen][key] for key in _IDENTITY if entries[chosen].get(key) is not None}
-        return found | {key: told[key] for key in _IDENTITY_TEI if told.get(key) is not None}
+        found |= {key: told[key] for key in _IDENTITY_TEI if told.get(key) is not None}
+        return found | _pooling_of(told.get("model_type"))
 
     def _get(self, url: str, *, optional: bool = False) -> dict[str, Any]:
         try:
@@ -110,6 +111,13 @@ class Server:
             msg = f"the server at {url} cannot be asked ({type(error).__name__}); check --endpoint, such as http://localhost:8000/v1"
             raise ModelUnavailableError(msg) from None
         return found if isinstance(found, dict) else {}
+
+
+def _pooling_of(model_type: object) -> dict[str, str]:
+    """Return how text-embeddings-inference says that it pools: ``{"embedding": {"pooling": "mean"}}``."""
+    embedding = model_type.get("embedding") if isinstance(model_type, dict) else None
+    pooling = embedding.get("pooling") if isinstance(embedding, dict) else None
+    return {"pooling": str(pooling)} if pooling else {}
 
 
 def _retry_after(answer: requests.Response, usual: float) -> float:

@@ -104,34 +104,42 @@ class TransformerEncoder:
         """Yield the vectors of the texts from `start` on, whose tokens are `tokens`."""
         rows = np.fromiter(self._runnable(texts, start, tokens, problems), dtype=np.intp)
         ids = [tokens.ids[row] for row in rows.tolist()]
+        sample: tuple[npt.NDArray[np.intp], Float[np.ndarray, "text dim"]] | None = None
         for batch, found in run_everywhere(self._runners, ids, tokens.spans[rows], self._budget):
             asked = start + rows[batch]
             if found is None:
                 problems.add(int(asked[0]), texts[int(asked[0])], "does not fit in memory")
                 continue
             vectors = self._finish(found)
-            if not self._exactness and len(batch) > 1:
-                self._measure([ids[row] for row in batch[:_MEASURED].tolist()], tokens.spans[rows[batch]], vectors)
+            if sample is None and not self._exactness and len(batch) > 1:
+                sample = batch[:_MEASURED], vectors[:_MEASURED]
+                if len(self._runners) == 1:  # several are at work now: they are waited for
+                    self._measure(ids, tokens.spans[rows], *sample)
             finite = self._storable(vectors)
             for row in asked[~finite].tolist():
                 problems.add(row, texts[row], f"has a vector that is not finite in {self.space.precision}")
             kept = batch[finite]
             yield EncodedBatch(rows=start + rows[kept], vectors=vectors[finite], n_tokens=tokens.lengths[rows[kept]])
+        if sample is not None and not self._exactness:
+            self._measure(ids, tokens.spans[rows], *sample)
 
     def _measure(
-        self, ids: Sequence[Ids], spans: npt.NDArray[np.int64], together: Float[np.ndarray, "text dim"]
+        self,
+        ids: Sequence[Ids],
+        spans: npt.NDArray[np.int64],
+        batch: npt.NDArray[np.intp],
+        together: Float[np.ndarray, "text dim"],
     ) -> None:
-        """Compare the first vectors of a batch with those of the same texts one at a time."""
+        """Compare vectors of a `batch` with those of the same texts one at a time."""
         parts = []
-        for row, one in enumerate(ids):
+        for row in batch.tolist():
             self._runners[0].forget()
-            parts.append(self._finish(self._runners[0].run([one], spans[row : row + 1])))
+            parts.append(self._finish(self._runners[0].run([ids[row]], spans[row : row + 1])))
         alone = np.concatenate(parts)
-        together = together[: len(ids)]
         lengths = np.linalg.norm(alone, axis=1) * np.linalg.norm(together, axis=1)
         cosine = (alone * together).sum(axis=1) / np.maximum(lengths, np.finfo(np.float32).tiny)
         self._exactness = {
-            "n_texts": float(len(ids)),
+            "n_texts": float(len(batch)),
             "lowest_cosine": float(cosine.min()),
             "largest_difference": float(np.abs(alone - together).max()),
         }
