@@ -48,6 +48,9 @@ def test_a_result_is_whole(outcome):
     names = {"ari", "nmi", "acc", "f1_macro", "f1_weighted"}
     assert set(metrics["consensus"]) == set(metrics["mean"]) == set(metrics["sd"]) == names
     assert metrics["mean"]["ari"] == pytest.approx(np.mean([run["ari"] for run in metrics["seeds"]]))
+    for name, found in metrics["over_baseline"].items():
+        assert found["value"] == pytest.approx(metrics["consensus"]["ari"] - metrics["baseline"][name]["ari"])
+        assert found["low"] < found["value"] < found["high"]
     assert metrics["timing"]["s_per_epoch"] > 0
     assert metrics["peak_rss_mb"] > 100
 

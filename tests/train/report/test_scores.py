@@ -1,5 +1,5 @@
 from genesem_train.report.facts import identity, notes, slide_facts
-from genesem_train.report.scores import ahead, score_table
+from genesem_train.report.scores import ahead, differences, score_table
 
 
 def names(metrics):
@@ -35,6 +35,13 @@ def test_a_baseline_that_wins_is_said_to_win(report_inputs):
     inputs = report_inputs(300)
     assert ahead(inputs.metrics) == [("smooth-pca", 75.3, 61.2)]
     assert any("smooth-pca is ahead of semst" in note for note in notes(inputs))
+
+
+def test_a_difference_is_said_with_its_interval_and_whether_it_is_one():
+    found = {"pca": {"value": 20.0, "low": 8.0, "high": 31.0}, "smooth-pca": {"value": -1.8, "low": -5.2, "high": 0.3}}
+    first, second = differences({"over_baseline": found})
+    assert first == "The consensus minus pca: +20.0 points of ARI (95 % over blocks of tissue: +8.0 to +31.0)."
+    assert second.endswith("(95 % over blocks of tissue: -5.2 to +0.3), so this slide does not tell them apart.")
 
 
 def test_notes_say_what_is_not_known(report_inputs):

@@ -3,7 +3,7 @@
 As `genesem_train.run`, this module sees the config; what it calls takes values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ from genesem_train.ablations.table import compare, write_tables
 from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
-from genesem_train.methods import OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
+from genesem_train.methods import Domains, OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
 from genesem_train.recorded import load_record, record, record_path
 from genesem_train.run import find_semantics, fit_stamp
 from genesem_train.semantics import build_command, collections_of, find_collection
 from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
-from genesem_train.summary import rate
+from genesem_train.summary import over, rate
 
 OnStep = Callable[[str], None]
 Fitted = tuple[dict[str, float], SeedRun]
@@ -67,7 +67,8 @@ def run_domain_ablations(
     for number, variant in enumerate(grid.variants, start=1):
         on_step(f"{variant.name} ({number} of {len(grid.variants)})")
         fits[variant.name] = _fit_variant(variant, config, slides, kept, spots, store_place, out / "fits", on_epoch)
-    rows = {one.name: {"table": one.table, **_row(fits[one.name], config, spots)} for one in grid.variants}
+    plain = run_baselines(config, kept, spots)
+    rows = {one.name: {"table": one.table, **_row(fits[one.name], config, spots, plain)} for one in grid.variants}
     result = {
         "dataset": spots.name,
         "preset": config.preset,
@@ -79,7 +80,7 @@ def run_domain_ablations(
         "n_seeds": len(config.training.seeds),
         "epochs": config.training.epochs,
         "rows": compare(rows, WITHOUT),
-        "baseline": _baselines(config, kept, spots),
+        "baseline": {name: rate(spots, found) for name, found in plain.items()},
         "missing": missing,
     }
     write_tables(result, out)
@@ -152,7 +153,9 @@ def _read(path: Path) -> Fitted:
     return load_record(path)["scores"], run
 
 
-def _row(fitted: dict[int, Fitted], config: FitConfig, spots: Spots) -> dict[str, Any]:
+def _row(
+    fitted: dict[int, Fitted], config: FitConfig, spots: Spots, baselines: Mapping[str, Domains]
+) -> dict[str, Any]:
     """Return what the seeds of a variant come to, apart and together."""
     runs = {seed: run for seed, (_, run) in fitted.items()}
     pairs = combinations([run.domains for run in runs.values()], 2)
@@ -161,9 +164,7 @@ def _row(fitted: dict[int, Fitted], config: FitConfig, spots: Spots) -> dict[str
     if agreement:
         row["agreement"] = float(np.mean(agreement))
     if spots.annotation is not None:
-        row["consensus"] = rate(spots, seed_consensus(config, runs, spots)[0])
+        domains, _ = seed_consensus(config, runs, spots)
+        row["consensus"] = rate(spots, domains)
+        row["over_baseline"] = {name: over(spots, domains, found) for name, found in baselines.items()}
     return row
-
-
-def _baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, dict[str, float]]:
-    return {name: rate(spots, found) for name, found in run_baselines(config, kept, spots).items()}

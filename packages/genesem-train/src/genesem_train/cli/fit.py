@@ -123,6 +123,8 @@ def _fit_cells(
 
 def _summary(result: "FitOutcome") -> list[str]:
     """Return the scores as a table: the mean and sd over seeds, the consensus, the baselines."""
+    from genesem_train.report.scores import differences
+
     metrics = result.metrics
     names = list(metrics["consensus"])
     rows = {f"{metrics['method']}, mean of {len(metrics['seeds'])} seeds": metrics["mean"], "sd": metrics["sd"]}
@@ -138,4 +140,4 @@ def _summary(result: "FitOutcome") -> list[str]:
     for label, scores in rows.items():
         cells = (f"{scores[name]:13.2f}" if name in scores else " " * 13 for name in names)
         lines.append(f"{label:<{width}}" + "".join(cells))
-    return [*lines, "", f"report: {result.out / 'report.html'}"]
+    return [*lines, "", *differences(metrics), f"report: {result.out / 'report.html'}"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from genesem_train.report.inputs import ReportInput
-from genesem_train.report.scores import ahead
+from genesem_train.report.scores import ahead, differences
 
 TIMING = {"preprocess_s": "preprocessing (s)", "fit_s": "fit, all seeds (s)", "s_per_epoch": "one epoch (s)"}
 
@@ -48,6 +48,7 @@ def notes(inputs: ReportInput) -> list[str]:
         f"The simple baseline {name} is ahead of {method} on this slide (ARI {theirs:.1f} against {own:.1f})."
         for name, theirs, own in ahead(metrics)
     ]
+    said += differences(metrics)
     if inputs.annotation is None:
         said.append(
             "The slide has no labels, so only label-free scores are given; they say how tidy domains are, "

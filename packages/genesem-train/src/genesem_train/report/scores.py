@@ -52,6 +52,16 @@ def ahead(metrics: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     return [(name, ari, own) for name, ari in found if ari is not None and ari > own]
 
 
+def differences(metrics: Mapping[str, Any]) -> list[str]:
+    """Return in words how far the consensus is from each baseline, and whether the tissue can tell them apart."""
+    said = []
+    for name, found in metrics.get("over_baseline", {}).items():
+        told = "" if found["low"] > 0 or found["high"] < 0 else ", so this slide does not tell them apart"
+        interval = f"95 % over blocks of tissue: {found['low']:+.1f} to {found['high']:+.1f}"
+        said.append(f"The consensus minus {name}: {found['value']:+.1f} points of ARI ({interval}){told}.")
+    return said
+
+
 def _cell(name: str, scores: Mapping[str, Any], spread: Mapping[str, Any]) -> str:
     if name not in scores:
         return ""
