@@ -1,7 +1,14 @@
 import pytest
 import torch
 
-from genesem_train.models.fusion import Add, Concat, FineGrainedModulation, make_fusion, semantic_head
+from genesem_train.models.fusion import (
+    Add,
+    Concat,
+    CrossAttention,
+    FineGrainedModulation,
+    make_fusion,
+    semantic_head,
+)
 
 FEATURES = torch.randn(7, 8, generator=torch.Generator().manual_seed(0))
 SEMANTICS = torch.randn(7, 20, generator=torch.Generator().manual_seed(1))
@@ -43,6 +50,33 @@ def test_concat_and_add_by_hand():
     concat, add = Concat(8, 20, head_dim=5), Add(8, 20)
     assert torch.equal(concat(FEATURES, SEMANTICS), torch.cat([FEATURES, concat.head(SEMANTICS)], dim=1))
     assert torch.equal(add(FEATURES, SEMANTICS), FEATURES + add.head(SEMANTICS))
+
+
+def test_cross_attention_by_hand():
+    fusion = CrossAttention(8, 20, n_tokens=3, n_heads=2)
+    layer = fusion.attention
+    tokens = fusion.head(SEMANTICS).view(7, 3, 8)
+    asked, keys, values = (
+        part @ weight.T + bias
+        for part, weight, bias in zip(
+            (FEATURES[:, None], tokens, tokens), layer.in_proj_weight.chunk(3), layer.in_proj_bias.chunk(3), strict=True
+        )
+    )
+    answers = []
+    for head in (slice(0, 4), slice(4, 8)):
+        share = (asked[..., head] @ keys[..., head].transpose(1, 2) / 2).softmax(dim=-1)  # 2 is the root of 4
+        answers.append(share @ values[..., head])
+    expected = FEATURES + torch.cat(answers, dim=-1)[:, 0] @ layer.out_proj.weight.T + layer.out_proj.bias
+    assert torch.allclose(fusion(FEATURES, SEMANTICS), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["fsm", "concat", "add", "cross-attention"])
+def test_a_spot_is_guided_by_its_own_semantics_alone(name):
+    fusion = make_fusion(name, 8, 20, head_dim=4, bottleneck_dim=2)
+    other = SEMANTICS.clone()
+    other[3] = 7.0
+    moved = (fusion(FEATURES, other) - fusion(FEATURES, SEMANTICS)).abs().amax(dim=1) > 1e-6
+    assert moved.nonzero().flatten().tolist() == [3]
 
 
 def test_head_halves_the_width():

@@ -42,6 +42,8 @@ class FineGrainedModulation(Fusion):
     --------
     In a PyG network of your own, whose features are 16 wide, with semantic vectors 384 wide:
 
+    >>> import torch
+    >>> from torch_geometric.nn import SAGEConv
     >>> class MyNetwork(torch.nn.Module):
     ...     def __init__(self, n_genes):
     ...         super().__init__()
@@ -52,6 +54,10 @@ class FineGrainedModulation(Fusion):
     ...     def forward(self, x, edge_index, semantics):
     ...         latent = self.fsm(self.conv(x, edge_index), semantics)
     ...         return self.decode(latent), latent
+    >>> edges = torch.tensor([[0, 1, 2, 3], [1, 0, 3, 2]])
+    >>> rebuilt, latent = MyNetwork(30)(torch.rand(4, 30), edges, torch.rand(4, 384))
+    >>> latent.shape
+    torch.Size([4, 16])
     """
 
     def __init__(
