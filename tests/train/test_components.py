@@ -19,13 +19,19 @@ def test_components_are_those_of_the_dense_centred_matrix(counts):
     expected = PCA(5, svd_solver="full").fit(values)
     found = count_components(sparse.csr_matrix(counts), 5)
     assert np.allclose(np.abs(found.scores), np.abs(expected.transform(values)), atol=1e-6)
-    assert np.allclose(np.abs(found.loadings), np.abs(expected.components_.T), atol=1e-6)
-    assert found.median_library == np.median(library)
+    assert np.allclose(np.abs(found.axes.loadings), np.abs(expected.components_.T), atol=1e-6)
+    assert found.axes.median_library == np.median(library)
 
 
 def test_components_repeat(counts):
     one, two = (count_components(sparse.csr_matrix(counts)) for _ in range(2))
     assert np.array_equal(one.scores, two.scores)
+
+
+def test_axes_give_the_scores_again_and_do_not_look_at_other_spots(counts):
+    found = count_components(sparse.csr_matrix(counts), 5)
+    assert np.allclose(found.axes.scores(sparse.csr_matrix(counts)), found.scores, atol=1e-9)
+    assert np.allclose(found.axes.scores(sparse.csr_matrix(counts[:7])), found.scores[:7], atol=1e-9)
 
 
 def test_a_spot_without_counts_is_an_average_of_nothing(counts):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from genesem_train import field as module
-from genesem_train.field import STRENGTHS, smooth_field
+from genesem_train.field import STRENGTHS, smooth_field, smooth_like
 from genesem_train.graphs import spatial_graph
 
 
@@ -30,6 +30,16 @@ def test_smoothing_is_the_ridge_solution(noisy):
     for column in range(2):
         smoother = dense_smoother(graph, found.strengths[column])
         assert np.allclose(found.values[:, column], smoother @ centred[:, column], atol=1e-5)
+
+
+def test_chosen_strengths_smooth_another_slide_in_the_same_way(noisy):
+    _, scores, graph = noisy
+    found = smooth_field(scores, graph)
+    again = smooth_like(scores - scores.mean(axis=0), graph, found.strengths)
+    assert np.allclose(again, found.values, atol=1e-9)
+    smoother = dense_smoother(graph, found.strengths[1])
+    moved = smooth_like(scores + 2.0, graph, found.strengths)
+    assert np.allclose(moved[:, 1], smoother @ (scores[:, 1] + 2.0), atol=1e-5)  # not centred
 
 
 def test_strength_is_the_greatest_within_one_error_of_the_best(noisy):

@@ -1,13 +1,16 @@
+import signal
+
 import numpy as np
 import pytest
 import torch
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
+from genesem_train.checkpoints import Resumable
 from genesem_train.domains import kmeans_domains
-from genesem_train.graphs import spatial_graph
-from genesem_train.improved import embedding, field_inputs, fit_improved, lazy_mean, whiten
+from genesem_train.improved import Embedder, embedding, field_network, fit_improved
 from genesem_train.models.field_semst import FieldSemST
+from genesem_train.slide_field import field_inputs, field_inputs_like
 
 
 @pytest.fixture
@@ -20,54 +23,54 @@ def slide():
     return sparse.csr_matrix(rng.poisson(rates).astype(np.float32)), coords
 
 
-def test_lazy_mean_by_hand():
-    graph = spatial_graph(np.array([[0.0, 0], [1, 0], [3, 0]]), kind="knn", k=1)
-    expected = [[0.4, 0.6, 0], [0.3, 0.4, 0.3], [0, 0.6, 0.4]]
-    assert np.allclose(lazy_mean(graph, 0.4).toarray(), expected)
-
-
-def test_prepared_slide(slide):
-    counts, coords = slide
-    prepared = field_inputs(counts, coords)
-    inputs, view = prepared.inputs, prepared.inputs.spatial.matrix.to_dense()
-    assert inputs.field.shape == (200, 30)
-    assert float(inputs.field.std(dim=0, correction=0).max()) == pytest.approx(1, abs=1e-5)
-    assert torch.allclose(view.sum(dim=1), torch.ones(200))
-    assert torch.allclose(view.diagonal(), torch.tensor(prepared.field.own_share, dtype=torch.float32))
-    assert torch.allclose(inputs.values.matrix.to_dense(), view @ torch.from_numpy(counts.toarray()), atol=1e-4)
-    assert float(prepared.genes.share.sum()) == pytest.approx(1)
-
-
-def test_slides_in_one_fit_are_no_neighbours(slide):
-    slide_of = np.arange(200) % 2
-    inputs = field_inputs(*slide, slide_of=slide_of).inputs
-    assert np.array_equal(slide_of[inputs.edges[0]], slide_of[inputs.edges[1]])
-    for view in (inputs.spatial, inputs.feature):
-        rows, columns = view.matrix.to_dense().nonzero().T
-        assert np.array_equal(slide_of[rows], slide_of[columns])
-
-
 def test_embedding_tells_the_halves_apart(slide):
     counts, coords = slide
     prepared = field_inputs(counts, coords)
     trained = fit_improved(prepared, seed=0, epochs=60)
     assert sorted(trained.readouts) == [50, 60]
-    found = kmeans_domains(embedding(prepared, trained), 2, seed=0)
+    found = kmeans_domains(embedding(prepared, trained)[0], 2, seed=0)
     assert abs(adjusted_rand_score(coords[:, 0] <= 0.5, found)) > 0.8
 
 
 def test_embedding_halves_weigh_the_same(slide):
     prepared = field_inputs(*slide)
-    found = embedding(prepared, fit_improved(prepared, epochs=2))
+    found, _ = embedding(prepared, fit_improved(prepared, epochs=2))
     assert found.shape == (200, 30)
     assert np.square(found).sum() == pytest.approx(2, rel=0.05)  # the rest is in the components beyond the thirtieth
 
 
-def test_whitened_semantics_have_unit_variance_and_no_common_part():
-    vectors = 5 + np.random.default_rng(0).normal(size=(300, 64)) * np.linspace(0.1, 3, 64)
-    white = whiten(vectors)
-    assert white.shape == (300, 32)
-    assert np.allclose(np.cov(white.T), np.eye(32), atol=1e-5)
+@pytest.mark.parametrize("semantic_dim", [12, 150, None])
+def test_the_fitted_slide_is_embedded_again_in_any_order(slide, semantic_dim):
+    counts, coords = slide
+    semantics = None if semantic_dim is None else np.random.default_rng(1).normal(size=(200, semantic_dim))
+    prepared = field_inputs(counts, coords, semantics)
+    trained = fit_improved(prepared, epochs=51, hidden_dim=16, latent_dim=8)
+    expected, embedder = embedding(prepared, trained)
+    kept = Embedder.from_tensors({**embedder.tensors(3), **embedder.tensors(30)}, 3)
+    order = np.random.default_rng(2).permutation(200)
+    vectors = None if semantics is None else semantics[order]
+    again = field_inputs_like(prepared.transforms, counts[order], coords[order], vectors)
+    network = field_network(again, fusion="fsm", hidden_dim=16, latent_dim=8)
+    assert np.allclose(kept.embed(network, trained.weights, again), expected[order], atol=1e-5)
+
+
+def test_a_resumed_fit_keeps_the_weights_of_the_epochs_before(slide, tmp_path):
+    prepared = field_inputs(*slide)
+    widths = {"epochs": 53, "hidden_dim": 8, "latent_dim": 4}
+    place = {"path": tmp_path / "seed-0.pt", "stamp": "s"}
+
+    def press_ctrl_c(epoch, losses):
+        if epoch == 51:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit_improved(prepared, **widths, resumable=Resumable(**place), on_epoch=press_ctrl_c)
+    resumed = fit_improved(prepared, **widths, resumable=Resumable(**place, resume=True))
+    whole = fit_improved(prepared, **widths)
+    assert sorted(resumed.readout_weights) == [50, 53]
+    for epoch, weights in whole.readout_weights.items():
+        assert all(torch.equal(resumed.readout_weights[epoch][name], value) for name, value in weights.items())
+    assert not torch.equal(whole.readout_weights[50]["shares.weight"], whole.readout_weights[53]["shares.weight"])
 
 
 def test_same_seed_same_result(slide):

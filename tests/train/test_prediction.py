@@ -1,6 +1,7 @@
 """A fitted model on another slide, and the scores of finished domains."""
 
 import json
+import shutil
 
 import anndata as ad
 import numpy as np
@@ -104,14 +105,15 @@ def test_missing_genes_are_counted_and_printed(model, files, store, publish_spot
 def test_what_cannot_be_predicted_is_refused(model, files, store, tmp_path):
     with pytest.raises(ConfigError, match="holds no config.toml"):
         run_predict(tmp_path, str(files / "new.h5ad"), store_place=store)
-    for change, words in [('mode = "improved"', "mode improved"), ('method = "pca"', "method pca")]:
-        folder = tmp_path / change[:4]
-        folder.mkdir()
-        name = change.split(" = ")[0]
+    for name, value, words in [
+        ("method", "pca", "fitted with method pca, which does not carry over"),
+        ("mode", "improved", "has no 'loadings' of mode improved.*fit again"),
+    ]:
+        folder = shutil.copytree(model, tmp_path / name)
         lines = (model / "config.toml").read_text("utf-8").splitlines()
-        lines = [change if line.startswith(f"{name} = ") else line for line in lines]
+        lines = [f'{name} = "{value}"' if line.startswith(f"{name} = ") else line for line in lines]
         (folder / "config.toml").write_text("\n".join(lines))
-        with pytest.raises(ConfigError, match=f"fitted with {words}, which does not carry over"):
+        with pytest.raises(ConfigError, match=words):
             run_predict(folder, str(files / "new.h5ad"), store_place=store)
     earlier = tmp_path / "earlier"
     earlier.mkdir()

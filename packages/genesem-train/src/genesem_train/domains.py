@@ -71,9 +71,15 @@ def agreement(
 
 def equal_variance(values: Float[np.ndarray, "spot dim"]) -> Float[np.ndarray, "spot dim"]:
     """Return the values centred, divided so that their squares sum to 1."""
-    centred: Float[np.ndarray, "spot dim"] = np.asarray(values, dtype=np.float64) - values.mean(axis=0)
-    centred /= max(float(np.linalg.norm(centred)), 1e-12)
-    return centred
+    mean, norm = centre_and_norm(values)
+    scaled: Float[np.ndarray, "spot dim"] = (np.asarray(values, dtype=np.float64) - mean) / norm
+    return scaled
+
+
+def centre_and_norm(values: Float[np.ndarray, "spot dim"]) -> tuple[Float[np.ndarray, " dim"], float]:
+    """Return the mean of the rows, and the root of the sum of squares about it, at least 1e-12."""
+    mean: Float[np.ndarray, " dim"] = values.mean(axis=0)
+    return mean, max(float(np.linalg.norm(np.asarray(values, dtype=np.float64) - mean)), 1e-12)
 
 
 def match_labels(labels: Int[np.ndarray, " spot"], reference: Int[np.ndarray, " spot"]) -> Int[np.ndarray, " spot"]:

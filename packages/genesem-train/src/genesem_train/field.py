@@ -66,6 +66,21 @@ def smooth_field(scores: Float[np.ndarray, "spot component"], graph: sparse.csr_
     )
 
 
+def smooth_like(
+    scores: Float[np.ndarray, "spot component"],
+    graph: sparse.csr_matrix,
+    strengths: Float[np.ndarray, " component"],
+) -> Float[np.ndarray, "spot component"]:
+    """Return the components of another slide smoothed over its graph, each with the strength that it is given.
+
+    They are not centred: 0 stays the mean of the slide that the strengths were chosen on.
+    """
+    smoothed = np.zeros_like(scores)
+    for coefficients, term in zip(_series(strengths).T, _chebyshev_terms(_spread(graph), scores), strict=True):
+        smoothed += coefficients * term
+    return smoothed
+
+
 def _smoothest_within_error(errors: Float[np.ndarray, "strength spot"]) -> int:
     means = errors.mean(axis=1)
     best = means.argmin()
@@ -80,10 +95,10 @@ def _spread(graph: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(-(roots @ graph.astype(np.float64) @ roots))
 
 
-def _series() -> Float[np.ndarray, "strength term"]:
+def _series(strengths: Float[np.ndarray, " strength"] = STRENGTHS) -> Float[np.ndarray, "strength term"]:
     """Return the Chebyshev coefficients of w -> 1 / (1 + strength w^2) for w = x + 1."""
     nodes = chebyshev.chebpts1(DEGREE + 1)
-    kept = 1 / (1 + STRENGTHS[:, None] * (nodes + 1) ** 2)
+    kept = 1 / (1 + strengths[:, None] * (nodes + 1) ** 2)
     terms = chebyshev.chebvander(nodes, DEGREE)
     series: Float[np.ndarray, "strength term"] = kept @ terms * np.where(np.arange(DEGREE + 1) > 0, 2, 1) / len(nodes)
     return series

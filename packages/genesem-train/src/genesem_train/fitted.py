@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +11,15 @@ from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from genesem_train.centres import FittedDomains
 from genesem_train.config import FitConfig
-from genesem_train.domains import match_labels
 from genesem_train.errors import ConfigError
 from genesem_train.methods import SeedRun
-from genesem_train.outputs import WEIGHTS, load_weights
-from genesem_train.predict import domain_centres, gene_scales
+from genesem_train.outputs import SEED, WEIGHTS, load_weights
+from genesem_train.predict import gene_scales
 from genesem_train.spots import Spots
 
 SCALES = "scales"
-CENTRES = "centres"
 GENES = "genes"
 
 
@@ -31,14 +30,14 @@ class FittedState:
     genes: list[str]
     scales: Float[np.ndarray, " gene"]
     """What the values of each gene were divided by."""
-    centres: Mapping[int, Float[np.ndarray, "domain dim"]]
-    """Per seed: the mean latent of its own domains, in the order of the consensus domains that they match."""
+    domains: FittedDomains
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    """What the method itself keeps, by name: nothing for a published one."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the numbers by name, as `model.safetensors` has them."""
-        found = {SCALES: torch.from_numpy(np.asarray(self.scales, dtype=np.float64))}
-        found |= {f"{CENTRES}/{seed}": torch.from_numpy(np.ascontiguousarray(c)) for seed, c in self.centres.items()}
-        return found
+        scales = torch.from_numpy(np.asarray(self.scales, dtype=np.float64))
+        return {SCALES: scales, **self.domains.tensors(), **self.kept}
 
     def notes(self) -> dict[str, str]:
         """Return the texts by name."""
@@ -55,22 +54,19 @@ def fitted_state(
     return FittedState(
         genes=[str(name) for name in spots.data.var_names],
         scales=gene_scales(counts, logarithm=logarithm),
-        centres={seed: _matched_centres(run, domains) for seed, run in runs.items()},
+        domains=FittedDomains.learn(
+            {seed: run.latent for seed, run in runs.items()},
+            {seed: run.domains for seed, run in runs.items()},
+            domains,
+            joint=config.domains.consensus == "latents",
+        ),
+        kept={name: tensor for run in runs.values() for name, tensor in run.kept.items()},
     )
-
-
-def _matched_centres(run: SeedRun, domains: Int[np.ndarray, " spot"]) -> Float[np.ndarray, "domain dim"]:
-    """Return the centre of the seed's domain that each consensus domain matches, or of its spots where none does."""
-    matched = match_labels(run.domains, domains)
-    centres = domain_centres(run.latent, domains)
-    for domain in np.unique(matched[matched >= 0]):
-        centres[domain] = run.latent[matched == domain].mean(axis=0)
-    return centres
 
 
 def carries_over(config: FitConfig) -> bool:
     """Tell whether a fitted network can be shown another slide."""
-    return config.method == "semst" and config.mode == "faithful"
+    return config.method == "semst"
 
 
 def load_fitted(folder: Path) -> tuple[FittedState, dict[int, dict[str, Tensor]]]:
@@ -86,15 +82,17 @@ def load_fitted(folder: Path) -> tuple[FittedState, dict[int, dict[str, Tensor]]
         msg = f"{folder} holds no fitted model ({WEIGHTS} is missing); expected the --out folder of a finished fit"
         raise ConfigError(msg)
     try:
-        with safe_open(path, framework="np") as file:
+        with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
-            names = list(file.keys())
-            arrays = {name: file.get_tensor(name) for name in names if name.split("/")[0] in (SCALES, CENTRES)}
+            names = [name for name in file.keys() if not name.startswith(SEED)]  # noqa: SIM118 (no mapping)
+            tensors = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as error:
         msg = f"{path} cannot be read as a fitted model: {error}; fit again"
         raise ConfigError(msg) from error
-    if GENES not in notes or SCALES not in arrays:
+    if GENES not in notes or SCALES not in tensors:
         msg = f"{path} does not say which genes it was fitted to; it is of an earlier version: fit again"
         raise ConfigError(msg)
-    centres = {int(name.split("/")[1]): array for name, array in arrays.items() if name != SCALES}
-    return FittedState(genes=json.loads(notes[GENES]), scales=arrays[SCALES], centres=centres), load_weights(path)
+    scales, domains = tensors.pop(SCALES).numpy(), FittedDomains.from_tensors(tensors)
+    kept = {name: tensor for name, tensor in tensors.items() if name not in domains.tensors()}
+    state = FittedState(genes=json.loads(notes[GENES]), scales=scales, domains=domains, kept=kept)
+    return state, load_weights(path)

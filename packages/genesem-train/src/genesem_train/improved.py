@@ -1,88 +1,47 @@
-"""The mode ``improved``: a slide's own field, two views of it, and a decoder that describes the place, not the cell.
+"""The mode ``improved``: a network on a slide's field, and what of it is clustered.
 
-The slide decides what the paper leaves to a preset: how much a spot's own expression counts against its place, how many
-neighbours the spatial view takes, and who is like whom. No label and no kind of technology is asked for.
+What enters is a slide as `slide_field` prepares it; what leaves is a fitted network, and the latents of its readout
+epochs beside the field as one embedding, together with what embeds a slide to come.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-import torch
-from jaxtyping import Float, Int
-from scipy import sparse
+from jaxtyping import Float
 from sklearn.decomposition import PCA
+from torch import Tensor
 
+from genesem_train.affine import AffineMap
 from genesem_train.checkpoints import Resumable
-from genesem_train.components import count_components
-from genesem_train.domains import equal_variance
-from genesem_train.field import Field, smooth_field
+from genesem_train.domains import centre_and_norm, equal_variance
 from genesem_train.fit import OnEpoch, Trained, fit_backbone
-from genesem_train.graphs import graph_within, nearest_spots, propagation, spatial_graph
-from genesem_train.graphs.edges import symmetric
-from genesem_train.models.backbone import SlideInputs
-from genesem_train.models.field_semst import FieldSemST, GenePriors
+from genesem_train.models.field_semst import FieldSemST
 from genesem_train.models.fusion import FusionName
-from genesem_train.sparse import SparseMatrix
+from genesem_train.predict import predict_readout
+from genesem_train.slide_field import FieldInputs
 
-FIELD_NEIGHBOURS = 6
-SPATIAL_NEIGHBOURS = (4, 15)
-FEATURE_NEIGHBOURS = 15
-REBUILT_GENES = 1_000
 READOUT_EPOCHS = (50, 100)
-SEMANTIC_DIM = 32
 EMBEDDING_DIM = 30
+EMBEDDING = "embedding"
+EARLIER = "earlier"
+
+Embedding = Float[np.ndarray, "spot component"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FieldInputs:
-    """A slide, ready for `fit_improved`."""
-
-    inputs: SlideInputs
-    genes: GenePriors
-    field: Field
-
-
-def field_inputs(
-    counts: sparse.csr_matrix,
-    coords: Float[np.ndarray, "spot 2"],
-    semantics: Float[np.ndarray, "spot semantic_dim"] | None = None,
-    *,
-    slide_of: Int[np.ndarray, " spot"] | None = None,
-) -> FieldInputs:
-    """Return the smoothed field of a slide, the views that follow from it, and the counts to rebuild.
-
-    The spatial view keeps a spot's own share, as the field found it, and takes the rest from as many neighbours as that
-    share says (1 / share, 4 to 15). The feature view joins spots that are alike in the field, not in raw expression,
-    which at single-cell resolution joins cell types across tissue. The counts to rebuild are the spatial view's mean:
-    a decoder of single cells would spend the latent on the kind of cell.
-
-    Parameters
-    ----------
-    counts
-        Raw counts of the variable genes.
-    semantics
-        One vector per spot; whitened here, because vectors of a language model are nearly the same for all spots.
-    slide_of
-        Which slide each spot is of, where there are several: no edge joins two.
-    """
-    slides = np.zeros(len(coords), dtype=np.int64) if slide_of is None else slide_of
-    components = count_components(counts)
-    field = smooth_field(components.scores, _spatial(coords, slides, FIELD_NEIGHBOURS))
-    values = field.values / max(field.values.std(axis=0).max(), 1e-12)
-    n_neighbours = int(np.clip(round(1 / max(field.own_share, 1e-3)), *SPATIAL_NEIGHBOURS))
-    graph = _spatial(coords, slides, n_neighbours)
-    view = lazy_mean(graph, field.own_share)
-    rebuilt = _loaded_genes(components.loadings * np.sqrt(field.explained) * components.scores.std(axis=0))
-    target = sparse.csr_matrix(view @ counts[:, rebuilt], dtype=np.float32)
-    inputs = SlideInputs(
-        values=SparseMatrix.from_scipy(target),
-        edges=torch.from_numpy(np.stack(graph.nonzero()).astype(np.int64)),
-        spatial=SparseMatrix.from_scipy(view),
-        feature=propagation(graph_within(slides, lambda rows: _alike(values[rows]))),
-        semantics=None if semantics is None else torch.as_tensor(whiten(semantics), dtype=torch.float32),
-        field=torch.as_tensor(values, dtype=torch.float32),
+def field_network(prepared: FieldInputs, *, fusion: FusionName, hidden_dim: int, latent_dim: int) -> FieldSemST:
+    """Return the untrained network for a prepared slide."""
+    inputs = prepared.inputs
+    assert inputs.field is not None
+    return FieldSemST(
+        inputs.field.shape[1],
+        None if inputs.semantics is None else inputs.semantics.shape[1],
+        prepared.genes,
+        hidden_dim=hidden_dim,
+        latent_dim=latent_dim,
+        fusion=fusion,
     )
-    return FieldInputs(inputs=inputs, genes=GenePriors.from_counts(target), field=field)
 
 
 def fit_improved(
@@ -100,18 +59,9 @@ def fit_improved(
     on_epoch: OnEpoch = lambda epoch, losses: None,
 ) -> Trained:
     """Return the network fitted to a prepared slide; `embedding` makes of it what is clustered."""
-    inputs = prepared.inputs
-    assert inputs.field is not None
-    n_components = inputs.field.shape[1]
-    semantic_dim = None if inputs.semantics is None else inputs.semantics.shape[1]
-
-    def make_network() -> FieldSemST:
-        widths = {"hidden_dim": hidden_dim, "latent_dim": latent_dim}
-        return FieldSemST(n_components, semantic_dim, prepared.genes, **widths, fusion=fusion)
-
     return fit_backbone(
-        make_network,
-        inputs,
+        lambda: field_network(prepared, fusion=fusion, hidden_dim=hidden_dim, latent_dim=latent_dim),
+        prepared.inputs,
         epochs=epochs,
         lr=lr,
         weight_decay=weight_decay,
@@ -123,44 +73,53 @@ def fit_improved(
     )
 
 
-def embedding(prepared: FieldInputs, trained: Trained) -> Float[np.ndarray, "spot component"]:
-    """Return what is clustered: the latents of the kept epochs beside the field that they came from.
+@dataclass(frozen=True, kw_only=True)
+class Embedder:
+    """What of a fitted network embeds a slide to come, beside the weights of its last epoch."""
+
+    earlier: Sequence[Mapping[str, Tensor]]
+    """Weights of the readout epochs before the last, in their order."""
+    onto: AffineMap
+    """From the readouts of all epochs and the field, side by side, to the embedding."""
+
+    def embed(self, network: FieldSemST, last: Mapping[str, Tensor], prepared: FieldInputs) -> Embedding:
+        """Return the embedding of a prepared slide; `network` has the widths that the weights were fitted in."""
+        readouts = [predict_readout(network, weights, prepared.inputs) for weights in (*self.earlier, last)]
+        return self.onto(np.hstack([*readouts, prepared.field]))
+
+    def tensors(self, seed: int) -> dict[str, Tensor]:
+        """Return all numbers by names of the seed's own."""
+        found = self.onto.tensors(f"{EMBEDDING}/{seed}")
+        for number, weights in enumerate(self.earlier):
+            found |= {f"{EARLIER}/{seed}/{number}/{name}": tensor for name, tensor in weights.items()}
+        return found
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor], seed: int) -> Self:
+        """Return the embedder whose `tensors` of a seed are among these; a KeyError where one is missing."""
+        earlier: dict[int, dict[str, Tensor]] = {}
+        for path, tensor in tensors.items():
+            if path.startswith(f"{EARLIER}/{seed}/"):
+                number, _, name = path.removeprefix(f"{EARLIER}/{seed}/").partition("/")
+                earlier.setdefault(int(number), {})[name] = tensor
+        onto = AffineMap.from_tensors(tensors, f"{EMBEDDING}/{seed}")
+        return cls(earlier=[earlier[number] for number in sorted(earlier)], onto=onto)
+
+
+def embedding(prepared: FieldInputs, trained: Trained) -> tuple[Embedding, Embedder]:
+    """Return what is clustered, the latents of the kept epochs beside the field that they came from, and its embedder.
 
     Both halves have the same total variance. The field is the same for all seeds, which steadies what seeds differ in.
     """
-    latents = np.hstack([equal_variance(readout) for readout in trained.readouts.values()]) / np.sqrt(
-        len(trained.readouts)
-    )
-    joint = np.hstack([latents, equal_variance(prepared.field.values)])
+    readouts = list(trained.readouts.values())
+    latents = np.hstack([equal_variance(readout) for readout in readouts]) / np.sqrt(len(readouts))
+    joint = np.hstack([latents, equal_variance(prepared.field)])
     principal = PCA(min(EMBEDDING_DIM, *joint.shape), svd_solver="full")
-    reduced: Float[np.ndarray, "spot component"] = principal.fit_transform(joint)
-    return reduced
-
-
-def whiten(semantics: Float[np.ndarray, "spot semantic_dim"]) -> Float[np.ndarray, "spot dim"]:
-    """Return the first 32 principal components of the vectors, each of variance 1."""
-    dim = min(SEMANTIC_DIM, min(semantics.shape) - 1)
-    white = PCA(dim, whiten=True, svd_solver="randomized", random_state=0)
-    components: Float[np.ndarray, "spot dim"] = white.fit_transform(np.asarray(semantics, dtype=np.float64))
-    return components
-
-
-def lazy_mean(graph: sparse.csr_matrix, own_share: float) -> sparse.csr_matrix:
-    """Return the weights that keep `own_share` of a spot and take the rest from its neighbours, evenly."""
-    degrees = np.asarray(graph.sum(axis=1), dtype=np.float64).ravel()
-    means = sparse.diags((1 - own_share) / np.maximum(degrees, 1)) @ graph
-    return sparse.csr_matrix(means + own_share * sparse.identity(graph.shape[0], format="csr"))
-
-
-def _spatial(coords: Float[np.ndarray, "spot 2"], slides: Int[np.ndarray, " spot"], k: int) -> sparse.csr_matrix:
-    return graph_within(slides, lambda rows: spatial_graph(coords[rows], kind="knn", k=k))
-
-
-def _alike(values: Float[np.ndarray, "spot component"]) -> sparse.csr_matrix:
-    return symmetric(nearest_spots(values, min(FEATURE_NEIGHBOURS, len(values) - 1)), len(values))
-
-
-def _loaded_genes(loadings: Float[np.ndarray, "gene component"]) -> Int[np.ndarray, " rebuilt"]:
-    """Return the genes that the predictable part of the components loads most."""
-    ranked = np.argsort(-(loadings**2).sum(axis=1), kind="stable")
-    return np.sort(ranked[:REBUILT_GENES])
+    reduced: Embedding = principal.fit_transform(joint)
+    means, norms = zip(*(centre_and_norm(part) for part in (*readouts, prepared.field)), strict=True)
+    divisors = np.multiply(norms, [np.sqrt(len(readouts))] * len(readouts) + [1.0])
+    divisors = np.repeat(divisors, [len(mean) for mean in means])
+    onto = AffineMap.about(
+        np.concatenate(means) + principal.mean_ * divisors, principal.components_.T / divisors[:, None]
+    )
+    return reduced, Embedder(earlier=list(trained.readout_weights.values())[:-1], onto=onto)

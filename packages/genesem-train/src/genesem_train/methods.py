@@ -19,10 +19,11 @@ from genesem_train.config import FitConfig
 from genesem_train.domains import agreement, consensus, joint_domains, kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
 from genesem_train.fit import Trained, fit_backbone
-from genesem_train.improved import embedding, field_inputs, fit_improved
+from genesem_train.improved import embedding, fit_improved
 from genesem_train.networks import make_network, make_slide_inputs
 from genesem_train.parallel import GradientAverage, Group, gather_rows, process_group, share_slides
 from genesem_train.semantics import Semantics
+from genesem_train.slide_field import field_inputs
 from genesem_train.spots import Spots
 
 OnEpoch = Callable[[int, int, int, dict[str, float]], None]
@@ -49,6 +50,8 @@ class SeedRun:
     seconds: float = 0.0
     facts: dict[str, float] = field(default_factory=dict)
     """How its graphs came out."""
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    """What prediction needs beside the weights, by name."""
 
 
 def fit_seeds(
@@ -157,13 +160,14 @@ def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors
         msg = "several processes were started in mode improved; expected --mode faithful, or one process"
         raise ConfigError(msg)
     prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of)
-    model = config.model
+    model, shared = config.model, prepared.transforms.tensors()
 
     def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
         trained = fit_improved(
             prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim, **settings
         )
-        return replace(trained, latent=embedding(prepared, trained))
+        embedded, embedder = embedding(prepared, trained)
+        return replace(trained, latent=embedded, kept=shared | embedder.tensors(settings["seed"]))
 
     return fit_one
 
@@ -189,6 +193,7 @@ def _trained_run(trained: Trained, config: FitConfig, spots: Spots, seed: int) -
         weights=trained.weights,
         seconds=trained.seconds,
         facts=trained.facts,
+        kept=trained.kept,
     )
 
 

@@ -1,18 +1,16 @@
-"""A fitted model on a new slide: genes aligned, every seed's network run, domains by the nearest centre, a vote.
+"""A fitted model on a new slide: genes aligned, every seed's network run, domains by the nearest centre.
 
 As `genesem_train.run`, this module sees the config; what it calls takes values.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from anndata import AnnData
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Float
 
 from genesem_embed.datasets import labels
 from genesem_train.config import FitConfig, load_config
@@ -20,10 +18,10 @@ from genesem_train.domains import vote_smooth
 from genesem_train.errors import ConfigError
 from genesem_train.fitted import FittedState, carries_over, load_fitted
 from genesem_train.intervals import mean_and_sd
-from genesem_train.methods import SeedRun
-from genesem_train.networks import make_network, make_slide_inputs
+from genesem_train.methods import Domains, SeedRun
+from genesem_train.new_latents import Weights, new_latents
 from genesem_train.outputs import check_out, write_result
-from genesem_train.predict import AlignedCounts, align_genes, nearest_domains, predict_readout, scale_like
+from genesem_train.predict import AlignedCounts, align_genes, scale_like
 from genesem_train.report import ReportInput
 from genesem_train.run import FitOutcome, find_semantics
 from genesem_train.semantics import Semantics
@@ -39,7 +37,7 @@ class Prediction:
     """One run a seed, and what they come to together."""
 
     runs: dict[int, SeedRun]
-    domains: Int[np.ndarray, " spot"]
+    domains: Domains
     confidence: Float[np.ndarray, " spot"]
     """Share of the seeds that say so, 0 to 1."""
 
@@ -71,8 +69,7 @@ def run_predict(
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"
     check_out(out)
     aligned = align_genes(slide, state.genes)
-    n_domains = max(len(centres) for centres in state.centres.values())
-    spots = _spots(slide, aligned, state, config, label_key, n_domains)
+    spots = _spots(slide, aligned, state, config, label_key)
     semantics = find_semantics(config, slides, spots, store_place)
     found = predict_domains(config, state, weights, spots, semantics)
     metrics = _metrics(config, model, aligned, state, spots, semantics, found)
@@ -95,29 +92,32 @@ def run_predict(
 def predict_domains(
     config: FitConfig,
     state: FittedState,
-    weights: Mapping[int, Mapping[str, Tensor]],
+    weights: Weights,
     spots: Spots,
     semantics: Semantics | None,
 ) -> Prediction:
-    """Return the domains of new spots: each seed's nearest centre, and the domain that most seeds vote for.
+    """Return the domains of new spots: each seed's nearest centre, and those of all seeds as the fit joined them.
 
-    A seed's centres are those of its own domains, which the fit matched to the consensus; a tie of votes goes to the
-    domain that was larger in the fit.
+    Raises
+    ------
+    ConfigError
+        When the state is not of a fit in the mode that the settings name.
     """
-    vectors = None if semantics is None else semantics.matrix
-    inputs, facts = make_slide_inputs(config, spots.data.X, spots.coords, vectors)
-    semantic_dim = None if vectors is None else vectors.shape[1]
-    runs = {}
-    for seed, own in weights.items():
-        network = make_network(config, len(state.genes), semantic_dim, len(spots.coords))
-        latent = predict_readout(network, own, inputs)
-        nearest = nearest_domains(latent, state.centres[seed])
-        if k := config.domains.vote_neighbours:
-            nearest = vote_smooth(nearest, spots.coords, k)
-        runs[seed] = SeedRun(latent=latent, domains=nearest, facts=facts)
-    votes = sum(np.eye(spots.n_domains)[run.domains] for run in runs.values())
-    domains: Int[np.ndarray, " spot"] = np.asarray(votes).argmax(axis=1)
-    return Prediction(runs=runs, domains=domains, confidence=np.asarray(votes).max(axis=1) / len(runs))
+    latents, facts = new_latents(config, state, weights, spots, None if semantics is None else semantics.matrix)
+
+    def voted(domains: Domains) -> Domains:
+        k = config.domains.vote_neighbours
+        return vote_smooth(domains, spots.coords, k) if k else domains
+
+    labellings = {seed: voted(state.domains.of_seed(seed, latent)) for seed, latent in latents.items()}
+    domains = state.domains.together(latents, labellings)
+    if state.domains.joint:  # a vote over seeds is one over neighbours already
+        domains = voted(domains)
+    return Prediction(
+        runs={seed: SeedRun(latent=latent, domains=labellings[seed], facts=facts) for seed, latent in latents.items()},
+        domains=domains,
+        confidence=np.mean([labels == domains for labels in labellings.values()], axis=0),
+    )
 
 
 def prediction_lines(result: FitOutcome) -> list[str]:
@@ -148,10 +148,9 @@ def _fitted_config(model: Path, dataset: str) -> FitConfig:
         raise ConfigError(msg)
     config = load_config(model / "config.toml", dataset)
     if not carries_over(config):
-        kind = f"mode {config.mode}" if config.method == "semst" else f"method {config.method}"
         msg = (
-            f"{model} was fitted with {kind}, which does not carry over to another slide; expected method semst in "
-            "mode faithful: fit with --mode faithful, or fit both slides at once (--dataset A --dataset B)"
+            f"{model} was fitted with method {config.method}, which does not carry over to another slide; expected "
+            "method semst: fit with --method semst"
         )
         raise ConfigError(msg)
     metrics = json.loads((model / "metrics.json").read_text("utf-8"))
@@ -160,7 +159,7 @@ def _fitted_config(model: Path, dataset: str) -> FitConfig:
 
 
 def _spots(
-    slide: AnnData, aligned: AlignedCounts, state: FittedState, config: FitConfig, label_key: str | None, n_domains: int
+    slide: AnnData, aligned: AlignedCounts, state: FittedState, config: FitConfig, label_key: str | None
 ) -> Spots:
     values = scale_like(aligned.counts, state.scales, logarithm=config.preprocess.scaling == "log1p")
     data = AnnData(values, obs=slide.obs.copy(), obsm=dict(slide.obsm), layers={"counts": aligned.counts})
@@ -171,7 +170,7 @@ def _spots(
         data=data,
         coords=np.asarray(slide.obsm["spatial"], dtype=np.float64),
         annotation=labels(slide, label_key) if label_key else None,
-        n_domains=n_domains,
+        n_domains=state.domains.n_domains,
     )
 
 
