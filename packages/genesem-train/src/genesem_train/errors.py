@@ -3,6 +3,7 @@
     TrainError (GenesemError)
     ├── ConfigError (ValueError)       a setting, preset or config file that cannot be used
     ├── SlideMismatchError (ValueError) the slide is not the one that the collection was built from
+    ├── OutputError (OSError)          a result that cannot be written
     └── TrainingError (ArithmeticError) training left the finite numbers
 
 A message is one line: what was wrong, what was found, what was expected, what to do next.
@@ -21,6 +22,10 @@ class ConfigError(TrainError, ValueError):
 
 class SlideMismatchError(TrainError, ValueError):
     """The slide is not the one that the collection was built from."""
+
+
+class OutputError(TrainError, OSError):
+    """A result cannot be written where it was asked for."""
 
 
 class TrainingError(TrainError, ArithmeticError):

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from genesem_train.errors import ConfigError
+from genesem_train.full_disk import one_line_refusals, write_h5ad
 from genesem_train.report import ReportInput, write_figures, write_html
 from genesem_train.report.stored import UNS, stored_values
 from genesem_train.report.versions import versions
@@ -64,17 +65,18 @@ def replaced_folder(out: Path) -> Iterator[Path]:
     """Give a new folder beside `out` that takes its place when the block ends well, and vanishes when it does not."""
     check_out(out)
     out = out.resolve()
-    out.parent.mkdir(parents=True, exist_ok=True)
     fresh, former = (out.with_name(f".{out.name}.{uuid.uuid4().hex[:12]}.{role}") for role in ("new", "old"))
-    fresh.mkdir()
-    try:
-        yield fresh
-        if out.exists():
-            out.rename(former)
-        fresh.rename(out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(former, ignore_errors=True)
+    with one_line_refusals(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        fresh.mkdir()
+        try:
+            yield fresh
+            if out.exists():
+                out.rename(former)
+            fresh.rename(out)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(former, ignore_errors=True)
 
 
 def write_result(
@@ -103,6 +105,8 @@ def write_result(
     ------
     ConfigError
         When `out` holds anything that a fit did not write.
+    OutputError
+        When the disk is full.
     """
     with replaced_folder(out) as folder:
         write_metrics(folder / "metrics.json", inputs.metrics)
@@ -110,7 +114,7 @@ def write_result(
         if inputs.markers is not None:
             (folder / "tables").mkdir()
             inputs.markers.table.to_csv(folder / "tables" / "markers.csv", index=False)
-        annotated(slide, inputs).write_h5ad(folder / "result.h5ad", compression="gzip")
+        write_h5ad(annotated(slide, inputs), folder / "result.h5ad")
         if weights:
             save_weights(folder / WEIGHTS, weights, extras, notes)
         write_html(inputs, write_figures(inputs, folder / "figures"), folder / "report.html")

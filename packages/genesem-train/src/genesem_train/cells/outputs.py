@@ -18,6 +18,7 @@ from genesem_train.cells.predictions import Predictions
 from genesem_train.cells.results import CellsResult
 from genesem_train.cells.saved import weights_of
 from genesem_train.cells.summary import Pooling, pooled_status
+from genesem_train.full_disk import write_h5ad
 from genesem_train.outputs import replaced_folder, save_weights, write_config, write_metrics
 
 
@@ -27,7 +28,7 @@ def write_cells(result: CellsResult, slide: AnnData, config: Mapping[str, Any]) 
         write_metrics(folder / "metrics.json", {**result.metrics, "occlusion": _occlusion_rows(result)})
         write_config(folder / "config.toml", config)
         write_tables(result, folder / "tables")
-        predicted(slide, result.cohort, result.runs).write_h5ad(folder / "result.h5ad", compression="gzip")
+        write_h5ad(predicted(slide, result.cohort, result.runs), folder / "result.h5ad")
         seeds = [int(row["seed"]) for row in result.metrics["seeds"]]
         weights = {seed: weights_of(models) for seed, models in zip(seeds, result.models, strict=True)}
         save_weights(folder / "model.safetensors", weights)

@@ -25,6 +25,7 @@ from genesem_train.cells.saved import load_models
 from genesem_train.cells.summary import score_predictions
 from genesem_train.config import build_settings
 from genesem_train.errors import ConfigError
+from genesem_train.full_disk import write_h5ad
 from genesem_train.outputs import check_out, replaced_folder, write_config, write_metrics
 from genesem_train.recorded import load_record
 
@@ -108,7 +109,7 @@ def predict_slide(
     with replaced_folder(out) as folder:
         write_metrics(folder / "metrics.json", metrics)
         write_config(folder / "config.toml", {"dataset": dataset, "method": METHOD, "cells": plain_config(config)})
-        predicted(slide, cohort, [mean]).write_h5ad(folder / "result.h5ad", compression="gzip")
+        write_h5ad(predicted(slide, cohort, [mean]), folder / "result.h5ad")
         if status:
             (folder / "tables").mkdir()
             status_table(cohort, [mean], "patient").to_csv(folder / "tables" / "patients.csv", index=False)
