@@ -14,8 +14,8 @@ from genesem_train.models import SemST
 from genesem_train.models.backbone import Backbone, SlideInputs
 from genesem_train.models.backbones import Stagate
 
-EXACT_PAIRS = 10_000
-"""Up to so many spots, ``auto`` sums the spatial term over all pairs."""
+EXACT_PAIRS = 3_000
+"""Up to so many spots, ``auto`` sums the spatial term over all pairs; at 4,000 that would be a quarter of an epoch."""
 
 Build = Callable[[Int[np.ndarray, " member"]], sparse.csr_matrix]
 

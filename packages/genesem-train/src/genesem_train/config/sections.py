@@ -56,7 +56,7 @@ class LossConfig:
 
     form: Literal["released", "paper"] = "released"
     pairs: Literal["auto", "exact", "moments"] = "auto"
-    """Spatial term over all pairs, or from their moments; auto takes moments beyond 10,000 spots."""
+    """Spatial term over all pairs, or from their moments; auto takes moments beyond 3,000 spots."""
     zinb: float = 1.0
     spatial: float = 0.1
     correlation: float = 0.1
