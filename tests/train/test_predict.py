@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from scipy import sparse
 
 from genesem_embed.datasets import PreprocessOptions, preprocess
 from genesem_train.errors import ConfigError
-from genesem_train.fit import fit_semst, make_inputs
+from genesem_train.fit import fit_backbone, make_inputs
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
 from genesem_train.models import SemST
 from genesem_train.predict import align_genes, domain_centres, gene_scales, nearest_domains, predict_readout, scale_like
@@ -54,10 +56,11 @@ def test_the_fitted_slide_itself_gets_its_own_latent(slide):
     processed = preprocess(slide, PreprocessOptions(n_hvg=30, min_cells=1))
     spatial, feature = spatial_graph(slide.obsm["spatial"], kind="knn", k=4), feature_graph(processed.X, k=3)
     weights = propagation(spatial), propagation(feature)
-    trained = fit_semst(processed.X, spatial, *weights, hidden_dim=8, latent_dim=4, epochs=3)
+    make_network = partial(SemST, processed.n_vars, None, hidden_dim=8, latent_dim=4)
+    trained = fit_backbone(make_network, make_inputs(processed.X, spatial, *weights), epochs=3)
     aligned = align_genes(slide, list(processed.var_names))
     values = scale_like(aligned.counts, gene_scales(processed.layers["counts"]))
-    network = SemST(processed.n_vars, None, hidden_dim=8, latent_dim=4)
+    network = make_network()
     found = predict_readout(network, trained.weights, make_inputs(values, spatial, *weights))
     assert np.allclose(found, trained.latent, atol=1e-3)
     assert all(torch.equal(part, trained.weights[name]) for name, part in network.state_dict().items())

@@ -1,23 +1,31 @@
 """Time one way of training SemST on simulated counts, in a process of its own; prints one JSON object.
 
     python tests/bench/train/epoch.py genesem|plain SPOTS GENES EPOCHS [HIDDEN LATENT]
+    torchrun --nproc-per-node 2 tests/bench/train/epoch.py genesem SPOTS GENES EPOCHS [HIDDEN LATENT]
 
-``plain`` is the method written down as the paper has it: dense matrices, eager torch, all pairs of spots at once.
+``plain`` is the method written down as the paper has it: dense matrices, eager torch, all pairs of spots at once. Of
+several processes the leading one makes the slide and shares it out; ``processes`` then has the spots, seconds and peaks
+of each.
 """
 
 import json
 import resource
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from scipy import sparse
 from torch import nn
 from torch.nn import functional
 
-from genesem_train.fit import fit_semst
+from genesem_train.config import load_preset
+from genesem_train.fit import make_inputs
 from genesem_train.graphs import propagation, spatial_graph
+from genesem_train.networks import make_network
+from genesem_train.parallel import Job, process_group, receive_job, share_out
 
 
 def simulate(n_spots, n_genes, density=0.1, seed=0):
@@ -113,16 +121,17 @@ def time_plain(values, spatial, feature, epochs, hidden, latent):
     return marks
 
 
-def time_genesem(values, spatial, feature, epochs, hidden, latent):
+def semst_job(values, spatial, feature, hidden=256, latent=128):
+    """Return the fit of SemST without semantics, as the settings have it for a large slide."""
+    settings = load_preset("default", "simulated").with_values("model", hidden_dim=hidden, latent_dim=latent)
+    settings = settings.with_values("loss", pairs="moments")
+    inputs = make_inputs(values, spatial, propagation(spatial), propagation(feature))
+    return Job(network=partial(make_network, settings, values.shape[1], None, inputs.n_spots), inputs=inputs)
+
+
+def time_genesem(job, epochs):
     marks = []
-    fit_semst(
-        values,
-        spatial,
-        propagation(spatial),
-        propagation(feature),
-        hidden_dim=hidden,
-        latent_dim=latent,
-        pairs="moments",
+    job.fit(
         epochs=epochs + 1,
         on_epoch=lambda epoch, losses: marks.append((time.perf_counter(), time.process_time())),
     )
@@ -130,14 +139,32 @@ def time_genesem(values, spatial, feature, epochs, hidden, latent):
 
 
 def main(how, n_spots, n_genes, epochs, hidden=256, latent=128):
-    values, coords = simulate(n_spots, n_genes)
-    spatial, feature = spatial_graph(coords, kind="knn", k=15), neighbours_by_chance(coords)
-    timed = {"plain": time_plain, "genesem": time_genesem}[how]
-    marks = np.array(timed(values, spatial, feature, epochs, hidden, latent))
-    steps = np.diff(marks, axis=0)[-epochs:]
-    wall, cpu = steps.min(axis=0)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(json.dumps({"how": how, "n_spots": n_spots, "wall_s": wall, "cpu_s": cpu, "peak_gb": peak}))
+    group = process_group()
+    if group.leads:
+        values, coords = simulate(n_spots, n_genes)
+        slide = values, spatial_graph(coords, kind="knn", k=15), neighbours_by_chance(coords)
+    if how == "plain":
+        marks = time_plain(*slide, epochs, hidden, latent)
+        own = n_spots
+    else:
+        job = share_out(semst_job(*slide, hidden, latent), group) if group.leads else receive_job(group)
+        values = slide = None  # only its own rows count from here on
+        own = job.inputs.values.shape[0]
+        marks = time_genesem(job, epochs)
+    found = {"spots": own, **steps_of(marks, epochs)}
+    processes = [found] * group.size
+    if group.size > 1:
+        dist.all_gather_object(processes, found)
+    if group.leads:
+        slowest = {name: max(one[name] for one in processes) for name in ("wall_s", "cpu_s", "peak_gb")}
+        several = {"processes": processes} if group.size > 1 else {}
+        print(json.dumps({"how": how, "n_spots": n_spots, **slowest, **several}))
+
+
+def steps_of(marks, epochs):
+    """Return the seconds of the fastest epoch of this process, and the most memory that it ever held."""
+    wall, cpu = np.diff(np.array(marks), axis=0)[-epochs:].min(axis=0)
+    return {"wall_s": wall, "cpu_s": cpu, "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
 if __name__ == "__main__":

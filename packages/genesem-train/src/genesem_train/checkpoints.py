@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genesem_train.errors import ConfigError
+from genesem_train.rows import Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,18 +97,19 @@ def load_checkpoint(path: Path, stamp: str) -> Checkpoint:
 
 
 def take_up(
-    resumable: Resumable | None, network: nn.Module, optimiser: torch.optim.Optimizer
+    resumable: Resumable | None, rows: Rows, network: nn.Module, optimiser: torch.optim.Optimizer
 ) -> tuple[dict[str, list[float]], dict[int, Float[np.ndarray, "spot dim"]], dict[int, dict[str, Tensor]]]:
-    """Bring network and optimiser to where a checkpoint left them.
+    """Bring network and optimiser to where a checkpoint left them, in all processes that share the spots.
 
     Returns
     -------
     tuple
         The losses until then, and by epoch the readouts and the weights that they are of.
     """
-    if resumable is None or not resumable.resume or not resumable.path.exists():
+    found = resumable is not None and resumable.resume and resumable.path.exists()
+    checkpoint = rows.from_leader(load_checkpoint(resumable.path, resumable.stamp) if found else None)
+    if checkpoint is None:
         return {"total": []}, {}, {}
-    checkpoint = load_checkpoint(resumable.path, resumable.stamp)
     network.load_state_dict(checkpoint.network)
     optimiser.load_state_dict(checkpoint.optimiser)
     torch.set_rng_state(checkpoint.random_state)

@@ -18,10 +18,10 @@ from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.domains import agreement, consensus, joint_domains, kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
-from genesem_train.fit import Trained, fit_backbone
+from genesem_train.fit import Trained
 from genesem_train.improved import embedding, fit_improved
 from genesem_train.networks import make_network, make_slide_inputs
-from genesem_train.parallel import GradientAverage, Group, gather_rows, process_group, share_slides
+from genesem_train.parallel import Job, process_group, receive_job, refuse_several, share_out
 from genesem_train.semantics import Semantics
 from genesem_train.slide_field import field_inputs
 from genesem_train.spots import Spots
@@ -80,16 +80,11 @@ def seed_runs(
         yield from ((seed, _plain_run(config, kept, spots, seed)) for seed in training.seeds)
         return
     fit_one = TRAINERS[_trainer_name(config)](config, kept, spots, None if semantics is None else semantics.matrix)
-    for position, seed in enumerate(training.seeds):
-        trained = fit_one(
-            epochs=training.epochs,
-            lr=training.lr,
-            weight_decay=training.weight_decay,
-            seed=seed,
-            device=_device(training.device),
-            resumable=checkpoints.of(seed),
-            on_epoch=_epochs_of(seed, position * training.epochs, len(training.seeds) * training.epochs, on_epoch),
-        )
+    total = len(training.seeds) * training.epochs
+    for position, settings in enumerate(_seed_settings(config)):
+        seed = settings["seed"]
+        told = _epochs_of(seed, position * training.epochs, total, on_epoch)
+        trained = fit_one(**settings, resumable=checkpoints.of(seed), on_epoch=told)
         yield seed, _trained_run(trained, config, spots, seed)
 
 
@@ -108,57 +103,54 @@ def _trainer_name(config: FitConfig) -> str:
     return "improved" if config.mode == "improved" else config.model.backbone
 
 
+def follow(config: FitConfig) -> None:
+    """Take part in the fit that the leading process of several makes; it keeps what comes out of it.
+
+    Raises
+    ------
+    TrainError
+        When the mode takes one process, the leading process ended, or a loss is no longer finite.
+    """
+    if config.method != "semst":
+        return
+    if config.mode == "improved":
+        refuse_several("a fit in mode improved")
+    job = receive_job(process_group())
+    for settings in _seed_settings(config):
+        job.fit(**settings)
+
+
+def _seed_settings(config: FitConfig) -> Iterator[dict[str, Any]]:
+    """Yield how to train each seed."""
+    training = config.training
+    for seed in training.seeds:
+        yield {
+            "epochs": training.epochs,
+            "lr": training.lr,
+            "weight_decay": training.weight_decay,
+            "seed": seed,
+            "device": _device(training.device),
+        }
+
+
 def _faithful(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
     """A published method on the scaled values: SemST with its two views and three losses, or another backbone."""
-    if (group := process_group()).size > 1:
-        return _shared_out(config, spots, semantics, group)
-    semantic_dim = None if semantics is None else semantics.shape[1]
     slide_of = spots.slide_of if spots.slides else None
     inputs, facts = make_slide_inputs(config, spots.data.X, spots.coords, semantics, slide_of)
+    semantic_dim = None if semantics is None else semantics.shape[1]
     network = partial(make_network, config, spots.data.n_vars, semantic_dim, spots.data.n_obs)
     clip_norm = STAGATE_CLIP if config.model.backbone == "stagate" else None
+    job = share_out(Job(network=network, inputs=inputs, settings={"clip_norm": clip_norm}), process_group())
 
     def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
-        return replace(fit_backbone(network, inputs, clip_norm=clip_norm, **settings), facts=facts)
-
-    return fit_one
-
-
-def _shared_out(config: FitConfig, spots: Spots, semantics: Vectors | None, group: Group) -> FitOne:
-    """A published method on slides that several processes share out; every process returns the latents of all spots."""
-    if not spots.slides:
-        msg = f"{group.size} processes for one slide; expected several slides: repeat --dataset, or start one process"
-        raise ConfigError(msg)
-    own = share_slides([len(members) for members in spots.slides.values()], group.size)[group.rank]
-    rows = np.flatnonzero(np.isin(spots.slide_of, own))
-    vectors = None if semantics is None else semantics[rows]
-    inputs, facts = make_slide_inputs(config, spots.data.X[rows], spots.coords[rows], vectors, spots.slide_of[rows])
-    semantic_dim = None if vectors is None else vectors.shape[1]
-    network = partial(make_network, config, spots.data.n_vars, semantic_dim, len(rows))
-    average = GradientAverage(weight=len(rows) / spots.data.n_obs)
-    clip_norm = STAGATE_CLIP if config.model.backbone == "stagate" else None
-
-    def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
-        quiet = {} if group.leads else {"on_epoch": lambda epoch, losses: None}
-        settings |= {"resumable": None, **quiet}  # processes would have to break off in the same epoch
-        trained = fit_backbone(network, inputs, clip_norm=clip_norm, average=average, **settings)
-        gather = partial(gather_rows, rows=rows, n_spots=spots.data.n_obs)
-        return replace(
-            trained,
-            latent=gather(trained.latent),
-            alpha=None if trained.alpha is None else gather(trained.alpha),
-            beta=None if trained.beta is None else gather(trained.beta),
-            facts=facts,
-        )
+        return replace(job.fit(**settings), facts=facts)
 
     return fit_one
 
 
 def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
     """The method that the slide itself decides, from counts and coordinates; field and latents are clustered."""
-    if process_group().size > 1:
-        msg = "several processes were started in mode improved; expected --mode faithful, or one process"
-        raise ConfigError(msg)
+    refuse_several("a fit in mode improved")
     prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of)
     model, shared = config.model, prepared.transforms.tensors()
 

@@ -1,21 +1,27 @@
-"""Several processes and one network: each process trains on slides of its own, gradients are averaged over spots.
+"""Several processes and one fit: the leading one reads and writes, all of them train, each on its own spots.
 
-What enters are the variables that `torchrun` sets; what leaves is the same network in every process. Nothing but
-`torch.distributed` is needed. A slide is never divided: edges join spots of one slide alone, so no process has to know
-another's spots.
+What enters are the variables that `torchrun` and `accelerate launch` set. The leading process reads the slide, makes
+the graphs and sends the others their rows, so that it alone ever holds all of them; `genesem_train.rows` is how they
+work together from then on. Nothing but `torch.distributed` is needed.
 """
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
-import torch
 import torch.distributed as dist
-from jaxtyping import Float, Int
-from torch import nn
+from jaxtyping import Int
 
-from genesem_train.errors import ConfigError
+from genesem_train.errors import ConfigError, TrainingError
+from genesem_train.fit import Trained, fit_backbone
+from genesem_train.models.backbone import Backbone, SlideInputs
+from genesem_train.rows import SharedRows
+
+PATIENCE = timedelta(days=2)
+"""How long a process waits for the graphs of a large slide; one that has ended is noticed at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +33,23 @@ class Group:
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes and prints."""
+        """Whether this is the process that reads, writes and prints."""
         return self.rank == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a process needs to take part in a fit."""
+
+    network: Callable[[], Backbone]
+    """Makes the untrained network; a function that can be sent."""
+    inputs: SlideInputs
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of `fit_backbone`, the same for all seeds."""
+
+    def fit(self, **settings: Any) -> Trained:  # noqa: ANN401 (the rest of what `fit_backbone` takes)
+        """Return the network fitted for one seed."""
+        return fit_backbone(self.network, self.inputs, **self.settings, **settings)
 
 
 def process_group() -> Group:
@@ -37,61 +58,68 @@ def process_group() -> Group:
     if size == 1:
         return Group()
     if not dist.is_initialized():
-        dist.init_process_group("gloo")
+        dist.init_process_group("gloo", timeout=PATIENCE)
     return Group(rank=dist.get_rank(), size=size)
 
 
-def share_slides(n_spots: Sequence[int], n_processes: int) -> list[list[int]]:
-    """Return which slides each process takes: the largest first, each to the process with fewest spots.
+def refuse_several(what: str) -> None:
+    """Raise ConfigError where several processes were started for `what`, which takes one."""
+    if (size := process_group().size) > 1:
+        msg = f"{size} processes were started for {what}; expected one: start it without torchrun or accelerate launch"
+        raise ConfigError(msg)
+
+
+def share_out(job: Job, group: Group) -> Job:
+    """Send every other process its part of the job, and return that of the leading process, which calls this.
 
     Raises
     ------
     ConfigError
-        When there are more processes than slides.
+        When there are more processes than spots.
     """
-    if len(n_spots) < n_processes:
+    if group.size == 1:
+        return job
+    sizes = cut_rows(job.inputs.work, group.size)
+    for rank in range(1, group.size):  # one after another, so that one part more is held at a time
+        dist.send_object_list([replace(job, inputs=job.inputs.share(SharedRows(sizes, rank)))], dst=rank)
+    return replace(job, inputs=job.inputs.share(SharedRows(sizes, group.rank)))
+
+
+def receive_job(group: Group) -> Job:
+    """Return this process's part of the job that the leading process shares out.
+
+    Raises
+    ------
+    TrainingError
+        When that process ended before.
+    """
+    received: list[Any] = [None]
+    try:
+        dist.recv_object_list(received, src=0)
+    except RuntimeError as error:
         msg = (
-            f"{n_processes} processes for {len(n_spots)} slides; expected at least one slide a process: start fewer "
-            "with torchrun --nproc-per-node"
+            f"process {group.rank} waited for its spots and the leading process ended; expected it to read the slide: "
+            "see its message"
         )
+        raise TrainingError(msg) from error
+    job: Job = received[0]
+    return job
+
+
+def cut_rows(work: Int[np.ndarray, " spot"], n_processes: int) -> tuple[int, ...]:
+    """Return how many spots each process takes, in their order, so that all have about the same work.
+
+    Raises
+    ------
+    ConfigError
+        When there are more processes than spots.
+    """
+    if n_processes > len(work):
+        msg = f"{n_processes} processes for {len(work)} spots; expected a spot each at least: start fewer"
         raise ConfigError(msg)
-    shares: list[list[int]] = [[] for _ in range(n_processes)]
-    loads = np.zeros(n_processes)
-    for slide in sorted(range(len(n_spots)), key=lambda one: -n_spots[one]):
-        lightest = int(loads.argmin())
-        shares[lightest].append(slide)
-        loads[lightest] += n_spots[slide]
-    return [sorted(share) for share in shares]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GradientAverage:
-    """The gradient and losses of all processes, each counting by its spots: those of the mean over all spots."""
-
-    weight: float
-    """Share of all spots that this process has, 0 to 1."""
-
-    def __call__(self, network: nn.Module, losses: dict[str, float]) -> dict[str, float]:
-        """Replace the network's gradients by the average, and return the average of the losses."""
-        parameters = [one for one in network.parameters() if one.requires_grad]
-        parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
-        numbers = torch.tensor(list(losses.values()), dtype=torch.float64)
-        flat = torch.cat([part.reshape(-1).cpu() for part in parts]) * self.weight
-        numbers *= self.weight
-        dist.all_reduce(flat)
-        dist.all_reduce(numbers)
-        for one, part in zip(parameters, torch.split(flat, [part.numel() for part in parts]), strict=True):
-            one.grad = part.view_as(one).to(one.device)
-        return dict(zip(losses, numbers.tolist(), strict=True))
-
-
-def gather_rows(
-    own: Float[np.ndarray, "own_spot dim"], rows: Int[np.ndarray, " own_spot"], n_spots: int
-) -> Float[np.ndarray, "spot dim"]:
-    """Return the rows of all processes, each at its place."""
-    parts: list[tuple[np.ndarray, np.ndarray]] = [(rows, own)] * dist.get_world_size()
-    dist.all_gather_object(parts, (rows, own))
-    gathered = np.empty((n_spots, own.shape[1]), dtype=own.dtype)
-    for places, values in parts:
-        gathered[places] = values
-    return gathered
+    done = np.cumsum(work)
+    ends = np.searchsorted(done, done[-1] * np.arange(1, n_processes) / n_processes) + 1
+    for process in range(n_processes - 1):  # none goes without a spot
+        least = 1 + (ends[process - 1] if process else 0)
+        ends[process] = np.clip(ends[process], least, len(work) - (n_processes - 1 - process))
+    return tuple(np.diff(ends, prepend=0, append=len(work)).tolist())

@@ -20,7 +20,7 @@ from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.fitted import fitted_state
 from genesem_train.markers import find_markers
-from genesem_train.methods import OnEpoch, fit_seeds, run_baselines, seed_consensus
+from genesem_train.methods import OnEpoch, fit_seeds, follow, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
 from genesem_train.parallel import process_group
 from genesem_train.report import ReportInput
@@ -58,6 +58,9 @@ def run_fit(
     GenesemError
         On any input, setting or store that cannot be used; nothing is written then.
     """
+    if not process_group().leads:  # of several processes, one reads and writes
+        follow(config)
+        return FitOutcome(metrics={}, out=out or Path("results"))
     begun = time.perf_counter()
     slides = load_slides(config.datasets, counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
     slide = slides.joined
@@ -71,8 +74,6 @@ def run_fit(
         folder=out.with_name(f".{out.name}.checkpoints"), stamp=fit_stamp(config, slide, semantics), resume=resume
     )
     runs = fit_seeds(config, kept, spots, semantics, on_epoch, checkpoints)
-    if not process_group().leads:  # of several processes, one writes
-        return FitOutcome(metrics={}, out=out)
     domains, confidence = seed_consensus(config, runs, spots)
     baselines = run_baselines(config, kept, spots)
     metrics = summarise(config, spots, semantics, runs, domains, baselines, preprocess_s)

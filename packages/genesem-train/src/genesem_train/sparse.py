@@ -40,6 +40,11 @@ class SparseMatrix:
         csr = sparse.csr_matrix(tuple(part.cpu().numpy() for part in parts), shape=tuple(self.shape))
         return _csr_tensor(csr.T.tocsr()).to(self.matrix.device)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel between processes without the transpose."""
+        parts = (self.matrix.crow_indices(), self.matrix.col_indices(), self.matrix.values())
+        return _from_parts, (type(self), *parts, tuple(self.shape))
+
     def rows(self, start: int, stop: int) -> Self:
         """Return the rows from `start` to `stop`, in memory of their own."""
         pointers = self.matrix.crow_indices()[start : stop + 1]
@@ -98,6 +103,12 @@ def _csr_tensor(csr: sparse.csr_matrix) -> Tensor:
     whole = np.int32 if csr.nnz < 2**31 else np.int64  # what MKL takes without a copy
     starts, columns = (torch.from_numpy(part.astype(whole)) for part in (csr.indptr, csr.indices))
     return _csr(starts, columns, torch.from_numpy(csr.data), csr.shape)
+
+
+def _from_parts(
+    kind: type[SparseMatrix], starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]
+) -> SparseMatrix:
+    return kind(_csr(starts, columns, values, shape))
 
 
 def _csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:

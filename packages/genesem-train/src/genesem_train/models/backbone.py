@@ -50,6 +50,12 @@ class SlideInputs:
         """Spots of all processes times genes."""
         return self.n_spots * self.values.shape[1]
 
+    @property
+    def work(self) -> Int[np.ndarray, " spot"]:
+        """What a spot costs in an epoch, in entries: those not zero on the way in, all genes on the way out."""
+        filled: Int[np.ndarray, " spot"] = self.values.matrix.crow_indices().diff().cpu().numpy()
+        return filled + self.values.shape[1]
+
     def to(self, device: torch.device | str) -> Self:
         """Return the inputs on `device`."""
         return replace(self, **{name: part.to(device) for name, part in self._parts().items()})
