@@ -40,10 +40,11 @@ def one_line_refusals(out: Path) -> Iterator[None]:
 
 
 def write_h5ad(table: ad.AnnData, path: Path) -> None:
-    """Write `table` as compressed .h5ad.
+    """Write `table` as compressed .h5ad; its columns of strings become categories, as anndata's own writer makes them.
 
     The file is made in memory and written in one go: HDF5 ends the whole process where a disk fills up under it.
     """
+    table.strings_to_categoricals()
     with h5py.File(path.name, "w", driver="core", backing_store=False) as file:
         write_elem(file, "/", table, dataset_kwargs={"compression": "gzip"})
         file.flush()
