@@ -131,14 +131,22 @@ def test_semantics_of_another_space_are_refused(model, files, publish_spots, mak
         run_predict(model, str(files / "right.h5ad"), store_place=str(tmp_path / "store"), out=tmp_path / "out")
 
 
+def without(model, folder, prefix):
+    """Return a copy of the model's folder whose file lacks the tensors that begin so."""
+    copy = shutil.copytree(model, folder)
+    with safe_open(model / "model.safetensors", framework="pt") as file:
+        names = [name for name in file.keys() if not name.startswith(prefix)]  # noqa: SIM118 (no mapping)
+        save_file({name: file.get_tensor(name) for name in names}, copy / "model.safetensors", file.metadata())
+    return copy
+
+
 def test_a_fit_from_before_is_to_be_fitted_again(model, files, store, tmp_path):
     plain = shutil.copytree(model, tmp_path / "plain")
     save_weights(plain / "model.safetensors", load_weights(model / "model.safetensors"))
-    half = shutil.copytree(model, tmp_path / "half")
-    with safe_open(model / "model.safetensors", framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys() if not name.startswith("embedding/1/")}  # noqa: SIM118
-        save_file(tensors, half / "model.safetensors", file.metadata())
-    for folder in (plain, half):
+    half = [
+        without(model, tmp_path / f"half-{n}", name) for n, name in enumerate(("embedding/1/", "field", "centres/1"))
+    ]
+    for folder in (plain, *half):
         with pytest.raises(ConfigError, match="fit again"):
             run_predict(folder, str(files / "right.h5ad"), store_place=store, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

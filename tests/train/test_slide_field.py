@@ -3,8 +3,9 @@ import pytest
 import torch
 from scipy import sparse
 
+from genesem_train.field_transforms import FieldTransforms
 from genesem_train.graphs import spatial_graph
-from genesem_train.slide_field import FieldTransforms, field_inputs, field_inputs_like, lazy_mean
+from genesem_train.slide_field import field_inputs, field_inputs_like, lazy_mean
 
 
 @pytest.fixture

@@ -92,7 +92,11 @@ def load_fitted(folder: Path) -> tuple[FittedState, dict[int, dict[str, Tensor]]
     if GENES not in notes or SCALES not in tensors:
         msg = f"{path} does not say which genes it was fitted to; it is of an earlier version: fit again"
         raise ConfigError(msg)
+    weights = load_weights(path)
     scales, domains = tensors.pop(SCALES).numpy(), FittedDomains.from_tensors(tensors)
+    if domains.centres.keys() != weights.keys():
+        msg = f"{path} has weights of {len(weights)} seeds and domains of {len(domains.centres)}: fit again"
+        raise ConfigError(msg)
     kept = {name: tensor for name, tensor in tensors.items() if name not in domains.tensors()}
     state = FittedState(genes=json.loads(notes[GENES]), scales=scales, domains=domains, kept=kept)
-    return state, load_weights(path)
+    return state, weights

@@ -4,22 +4,19 @@ As `genesem_train.run`, this module sees the config; what it calls takes values.
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from anndata import AnnData
-from jaxtyping import Float
 
 from genesem_embed.datasets import labels
 from genesem_train.config import FitConfig, load_config
-from genesem_train.domains import vote_smooth
 from genesem_train.errors import ConfigError
 from genesem_train.fitted import FittedState, carries_over, load_fitted
 from genesem_train.intervals import mean_and_sd
-from genesem_train.methods import Domains, SeedRun
-from genesem_train.new_latents import Weights, new_latents
+from genesem_train.new_spots import Prediction, predict_domains
 from genesem_train.outputs import check_out, write_result
 from genesem_train.predict import AlignedCounts, align_genes, scale_like
 from genesem_train.report import ReportInput
@@ -30,16 +27,6 @@ from genesem_train.spots import Spots
 from genesem_train.summary import rate, shared_scores
 
 NAMED_GENES = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """One run a seed, and what they come to together."""
-
-    runs: dict[int, SeedRun]
-    domains: Domains
-    confidence: Float[np.ndarray, " spot"]
-    """Share of the seeds that say so, 0 to 1."""
 
 
 def run_predict(
@@ -87,37 +74,6 @@ def run_predict(
     )
     write_result(out, inputs, slide=spots.data, weights={})
     return FitOutcome(metrics=metrics, out=out)
-
-
-def predict_domains(
-    config: FitConfig,
-    state: FittedState,
-    weights: Weights,
-    spots: Spots,
-    semantics: Semantics | None,
-) -> Prediction:
-    """Return the domains of new spots: each seed's nearest centre, and those of all seeds as the fit joined them.
-
-    Raises
-    ------
-    ConfigError
-        When the state is not of a fit in the mode that the settings name.
-    """
-    latents, facts = new_latents(config, state, weights, spots, None if semantics is None else semantics.matrix)
-
-    def voted(domains: Domains) -> Domains:
-        k = config.domains.vote_neighbours
-        return vote_smooth(domains, spots.coords, k) if k else domains
-
-    labellings = {seed: voted(state.domains.of_seed(seed, latent)) for seed, latent in latents.items()}
-    domains = state.domains.together(latents, labellings)
-    if state.domains.joint:  # a vote over seeds is one over neighbours already
-        domains = voted(domains)
-    return Prediction(
-        runs={seed: SeedRun(latent=latent, domains=labellings[seed], facts=facts) for seed, latent in latents.items()},
-        domains=domains,
-        confidence=np.mean([labels == domains for labels in labellings.values()], axis=0),
-    )
 
 
 def prediction_lines(result: FitOutcome) -> list[str]:

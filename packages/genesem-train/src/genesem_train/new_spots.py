@@ -1,19 +1,25 @@
-"""Latents of a slide that a fit has not seen, for each kind of fit, from what it left behind."""
+"""Latents and domains of spots that a fit has not seen, for each kind of fit, from what it left behind."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+import numpy as np
+from jaxtyping import Float
 from torch import Tensor
 
 from genesem_train.config import FitConfig
+from genesem_train.domains import vote_smooth
 from genesem_train.errors import ConfigError
+from genesem_train.field_transforms import FieldTransforms
 from genesem_train.fitted import FittedState
 from genesem_train.improved import Embedder, field_network
-from genesem_train.methods import Vectors
+from genesem_train.methods import Domains, SeedRun, Vectors
 from genesem_train.networks import make_network, make_slide_inputs
 from genesem_train.predict import predict_readout
-from genesem_train.slide_field import FieldTransforms, field_inputs_like
+from genesem_train.semantics import Semantics
+from genesem_train.slide_field import field_inputs_like
 from genesem_train.spots import Spots
 
 Weights = Mapping[int, Mapping[str, Tensor]]
@@ -30,17 +36,45 @@ class LatentsOf(Protocol):
         """Return every seed's latent of the spots, and how their graphs came out."""
 
 
-def new_latents(
-    config: FitConfig, state: FittedState, weights: Weights, spots: Spots, semantics: Vectors | None
-) -> Found:
-    """Return every seed's latent of new spots, and how their graphs came out.
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """One run a seed, and what they come to together."""
+
+    runs: dict[int, SeedRun]
+    domains: Domains
+    confidence: Float[np.ndarray, " spot"]
+    """Share of the seeds that say so, 0 to 1."""
+
+
+def predict_domains(
+    config: FitConfig,
+    state: FittedState,
+    weights: Weights,
+    spots: Spots,
+    semantics: Semantics | None,
+) -> Prediction:
+    """Return the domains of new spots: each seed's nearest centre, and those of all seeds as the fit joined them.
 
     Raises
     ------
     ConfigError
         When the state is not of a fit in the mode that the settings name.
     """
-    return KINDS[config.mode](config, state, weights, spots, semantics)
+    latents, facts = KINDS[config.mode](config, state, weights, spots, None if semantics is None else semantics.matrix)
+
+    def voted(domains: Domains) -> Domains:
+        k = config.domains.vote_neighbours
+        return vote_smooth(domains, spots.coords, k) if k else domains
+
+    labellings = {seed: voted(state.domains.of_seed(seed, latent)) for seed, latent in latents.items()}
+    domains = state.domains.together(latents, labellings)
+    if state.domains.joint:  # a vote over seeds is one over neighbours already
+        domains = voted(domains)
+    return Prediction(
+        runs={seed: SeedRun(latent=latent, domains=labellings[seed], facts=facts) for seed, latent in latents.items()},
+        domains=domains,
+        confidence=np.mean([labels == domains for labels in labellings.values()], axis=0),
+    )
 
 
 def _published(
