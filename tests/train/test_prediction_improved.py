@@ -125,6 +125,12 @@ def test_missing_genes_are_counted(model, files, store, publish_spots, tmp_path)
     assert genes["n_model"] == whole.n_vars
 
 
+def test_a_spot_by_itself_is_refused(model, files, store, tmp_path):
+    ad.read_h5ad(files / "right.h5ad")[:1].copy().write_h5ad(tmp_path / "spot.h5ad")
+    with pytest.raises(ConfigError, match="has 1 spot; expected at least 2"):
+        run_predict(model, str(tmp_path / "spot.h5ad"), store_place=store, out=tmp_path / "out")
+
+
 def test_semantics_of_another_space_are_refused(model, files, publish_spots, make_space, tmp_path):
     publish_spots(tmp_path / "store", load_slide(files / "right.h5ad"), top_genes=20, precision="float16")
     with pytest.raises(CollectionMissingError, match="nothing is stored for slide right"):

@@ -55,6 +55,9 @@ def run_predict(
     slide = slides.joined
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"
     check_out(out)
+    if slide.n_obs < 2:
+        msg = f"{dataset} has {slide.n_obs} spot; expected at least 2, because a spot is seen among its neighbours"
+        raise ConfigError(msg)
     aligned = align_genes(slide, state.genes)
     spots = _spots(slide, aligned, state, config, label_key)
     semantics = find_semantics(config, slides, spots, store_place)
