@@ -102,9 +102,7 @@ class FieldSemST(Backbone):
         genes = self.genes.to(latents.final.device)
 
         def block_loss(outputs: Tensor, nonzeros: NonZeros) -> Tensor:
-            library = nonzeros.dense(outputs.shape).sum(dim=1).clamp(min=1e-3)
-            log_mean = outputs.log_softmax(dim=1) + library.log()[:, None]
-            return nb_nll(nonzeros, log_mean, genes.log_theta)
+            return nb_nll(nonzeros, outputs, genes.log_theta)
 
         total = blocked_loss(
             self.hidden(latents.final), self.shares.weight, self.shares.bias, inputs.values, block_loss
