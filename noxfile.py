@@ -1,7 +1,9 @@
 """The project's one way to run anything: `nox -l` lists the sessions, CI calls the same ones."""
 
 import os
+import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import nox
@@ -15,6 +17,13 @@ BOTH = ("-e", f"{EMBED}[offline]", "-e", TRAIN)
 TESTING = (
     *("-e", f"{EMBED}[offline,share,sign,ray,tune,clinical]", "-e", TRAIN),
     *("beartype", "hypothesis", "moto[server]", "playwright", "psutil", "pytest", "pytest-xdist"),
+)
+OLDEST_TESTS = (
+    *(f"tests/embed/{part}" for part in ("store/test_store.py", "datasets/test_preprocess.py", "test_build.py")),
+    *(f"tests/embed/encoders/{part}" for part in ("test_exactness.py", "test_models.py")),
+    *(f"tests/train/{part}" for part in ("graphs", "losses", "models", "report", "test_fit.py", "test_run.py")),
+    # transformers 4 gives BERT no choice of attention: such models run padded there, with the same vectors.
+    "--deselect=tests/embed/encoders/test_exactness.py::test_the_packed_way_is_taken",
 )
 # One thread a process: the suite runs two processes, and a fixed count keeps sums the same from run to run.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "NUMBA_NUM_THREADS": "1"}
@@ -84,6 +93,34 @@ def bare(session: nox.Session) -> None:
         code = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is not None)"
         session.run("python", "-c", code)
     session.run("pytest", "tests/train/test_run.py", "-k", "without_a_language_model", env=ONE_THREAD)
+
+
+@nox.session
+def doctest(session: nox.Session) -> None:
+    """Run the examples of the docstrings."""
+    install(session, *TESTING)
+    session.run("pytest", "--doctest-modules", f"{EMBED}/src", f"{TRAIN}/src", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run a part of the tests with the oldest release series that the packages declare, outside constraints.txt."""
+    session.install("-q", *BOTH, *oldest(), "pytest", "hypothesis", "beartype", "psutil")
+    # Old releases beside new ones of what they import warn of much that is no fault here.
+    session.run("pytest", "-W", "default", *OLDEST_TESTS, *session.posargs, env=ONE_THREAD)
+
+
+def oldest() -> list[str]:
+    """Return the lower bound of every dependency as a requirement: numpy>=1.26 becomes numpy==1.26.*."""
+    found: dict[str, tuple[int, ...]] = {}
+    for package in (EMBED, TRAIN):
+        project = tomllib.loads(Path(package, "pyproject.toml").read_text("utf-8"))["project"]
+        extras = project.get("optional-dependencies", {})
+        for line in [*project["dependencies"], *extras.get("llm", ())]:
+            if bound := re.fullmatch(r"([\w-]+)>=([\d.]+)", line):
+                version = tuple(map(int, bound[2].split(".")))
+                found[bound[1]] = max(found.get(bound[1], ()), version)
+    return [f"{name}=={'.'.join(map(str, version))}{'' if version[2:] else '.*'}" for name, version in found.items()]
 
 
 @nox.session

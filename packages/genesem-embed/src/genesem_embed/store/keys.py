@@ -21,6 +21,11 @@ def text_keys(space_id: str, texts: Sequence[str]) -> Keys:
 
     A key is the SHA-256 over two parts, each after its length in bytes as 8 big-endian bytes: the space id in
     hexadecimal, then the text in UTF-8. The lengths keep two different pairs from ever joining to the same bytes.
+
+    Examples
+    --------
+    >>> text_keys("0" * 64, ["MBP, PLP1"]).tobytes().hex()
+    '6902a989900e8a685605b41d699f3297bdf5fcd3e2b07b4c6802c16a7363054b'
     """
     start = hashlib.sha256(_with_length(space_id.encode("ascii")))
     digests = bytearray()

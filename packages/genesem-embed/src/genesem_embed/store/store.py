@@ -24,8 +24,13 @@ class Store(Publishing):
 
     Examples
     --------
-    >>> with Store.open("vectors") as store:  # doctest: +SKIP
-    ...     matrix = store.matrix("demo.spot-symbols")
+    The vectors of a slide, one row a spot, are ``store.matrix("demo.spot-symbols")``.
+
+    >>> import tempfile
+    >>> from genesem_embed.store import text_keys
+    >>> with tempfile.TemporaryDirectory() as folder, Store.open(f"{folder}/vectors", mode="a") as store:
+    ...     store.missing(text_keys("0" * 64, ["MBP, PLP1", "GFAP"])).tolist()
+    [True, True]
     """
 
     @classmethod
