@@ -22,16 +22,19 @@ from scipy import sparse
 from genesem_train.checkpoints import Resumable, load_checkpoint
 from genesem_train.config import load_preset
 from genesem_train.errors import TrainingError
-from genesem_train.models import semst
+from genesem_train.improved import field_job
+from genesem_train.models import field_semst, semst
 from genesem_train.models.backbones import stagate
 from genesem_train.networks import make_network, make_slide_inputs
 from genesem_train.parallel import Group, Job, process_group, receive_job, share_out
 from genesem_train.rows import SharedRows
+from genesem_train.slide_field import field_inputs
 
 N_SPOTS, N_GENES = 70, 20
 CASES = {
     "exact": ("default", {"loss": {"pairs": "exact"}}),
     "moments": ("default", {"loss": {"pairs": "moments", "form": "paper"}, "model": {"fusion": "none"}, "slides": 2}),
+    "improved": ("improved", {"slides": 2}),
     "stagate": ("stagate", {"graph": {"spatial": "knn", "spatial_k": 4}}),
     "stagate-two": ("stagate", {"graph": {"spatial": "knn", "spatial_k": 4}, "model": {"fusion": "none"}, "slides": 2}),
 }
@@ -49,6 +52,10 @@ def make_job(case):
     values = sparse.csr_matrix((rng.poisson(rate, (N_SPOTS, N_GENES)) * rng.gamma(2, size=N_GENES)).astype(np.float32))
     semantics = None if settings.model.fusion == "none" else rng.normal(size=(N_SPOTS, 6))
     slide_of = np.arange(N_SPOTS) % 2 if "slides" in changes else None
+    if settings.mode == "improved":
+        counts = sparse.csr_matrix(rng.poisson(rate, (N_SPOTS, N_GENES)).astype(np.float32))
+        prepared = field_inputs(counts, rng.uniform(size=(N_SPOTS, 2)), semantics, slide_of=slide_of)
+        return field_job(prepared, hidden_dim=8, latent_dim=4)
     inputs, _ = make_slide_inputs(settings, values, rng.uniform(size=(N_SPOTS, 2)), semantics, slide_of)
     network = partial(make_network, settings, N_GENES, None if semantics is None else 6, N_SPOTS)
     return Job(network=network, inputs=inputs, settings={"clip_norm": 5.0 if preset == "stagate" else None})
@@ -125,17 +132,18 @@ def take_part(folder, rank, size, port, cases):
     os.environ |= {"WORLD_SIZE": str(size), "RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     group = process_group()
     decoded = []
-    for module in (semst, stagate):
+    for module in (semst, field_semst, stagate):
         module.blocked_loss = partial(noted, module.blocked_loss, decoded)
     arrays = {}
     for case in cases:
         job = own_part(case, group)
-        found = found_by(job) | held(job.inputs)
+        decoded.clear()
+        found = found_by(job) | held(job.inputs) | {"decoded": np.unique(decoded)}
         arrays |= {f"{case}/{name}": value for name, value in found.items()}
     arrays |= slopes(group)
     arrays |= {f"broken-off/{name}": value for name, value in broken_off(folder / f"{size}.pt", group).items()}
     message = "" if group.leads else waited_in_vain(group)  # the leading process writes and ends
-    np.savez(folder / f"{size}-{rank}.npz", decoded=np.unique(decoded), message=message, **arrays)
+    np.savez(folder / f"{size}-{rank}.npz", message=message, **arrays)
 
 
 def waited_in_vain(group):

@@ -8,7 +8,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from genesem_train.checkpoints import Resumable
 from genesem_train.domains import kmeans_domains
-from genesem_train.improved import Embedder, embedding, field_network, fit_improved
+from genesem_train.improved import Embedder, embedding, field_job, field_network
 from genesem_train.models.field_semst import FieldSemST
 from genesem_train.slide_field import field_inputs, field_inputs_like
 
@@ -23,10 +23,15 @@ def slide():
     return sparse.csr_matrix(rng.poisson(rates).astype(np.float32)), coords
 
 
+def fit(prepared, *, fusion="fsm", hidden_dim=64, latent_dim=32, **training):
+    job = field_job(prepared, fusion=fusion, hidden_dim=hidden_dim, latent_dim=latent_dim)
+    return job.fit(**{"lr": 3e-3, **training})
+
+
 def test_embedding_tells_the_halves_apart(slide):
     counts, coords = slide
     prepared = field_inputs(counts, coords)
-    trained = fit_improved(prepared, seed=0, epochs=60)
+    trained = fit(prepared, seed=0, epochs=60)
     assert sorted(trained.readouts) == [50, 60]
     found = kmeans_domains(embedding(prepared, trained)[0], 2, seed=0)
     assert abs(adjusted_rand_score(coords[:, 0] <= 0.5, found)) > 0.8
@@ -34,7 +39,7 @@ def test_embedding_tells_the_halves_apart(slide):
 
 def test_embedding_halves_weigh_the_same(slide):
     prepared = field_inputs(*slide)
-    found, _ = embedding(prepared, fit_improved(prepared, epochs=2))
+    found, _ = embedding(prepared, fit(prepared, epochs=2))
     assert found.shape == (200, 30)
     assert np.square(found).sum() == pytest.approx(2, rel=0.05)  # the rest is in the components beyond the thirtieth
 
@@ -44,7 +49,7 @@ def test_the_fitted_slide_is_embedded_again_in_any_order(slide, semantic_dim):
     counts, coords = slide
     semantics = None if semantic_dim is None else np.random.default_rng(1).normal(size=(200, semantic_dim))
     prepared = field_inputs(counts, coords, semantics)
-    trained = fit_improved(prepared, epochs=51, hidden_dim=16, latent_dim=8)
+    trained = fit(prepared, epochs=51, hidden_dim=16, latent_dim=8)
     expected, embedder = embedding(prepared, trained)
     kept = Embedder.from_tensors({**embedder.tensors(3), **embedder.tensors(30)}, 3)
     order = np.random.default_rng(2).permutation(200)
@@ -64,9 +69,9 @@ def test_a_resumed_fit_keeps_the_weights_of_the_epochs_before(slide, tmp_path):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        fit_improved(prepared, **widths, resumable=Resumable(**place), on_epoch=press_ctrl_c)
-    resumed = fit_improved(prepared, **widths, resumable=Resumable(**place, resume=True))
-    whole = fit_improved(prepared, **widths)
+        fit(prepared, **widths, resumable=Resumable(**place), on_epoch=press_ctrl_c)
+    resumed = fit(prepared, **widths, resumable=Resumable(**place, resume=True))
+    whole = fit(prepared, **widths)
     assert sorted(resumed.readout_weights) == [50, 53]
     for epoch, weights in whole.readout_weights.items():
         assert all(torch.equal(resumed.readout_weights[epoch][name], value) for name, value in weights.items())
@@ -75,14 +80,14 @@ def test_a_resumed_fit_keeps_the_weights_of_the_epochs_before(slide, tmp_path):
 
 def test_same_seed_same_result(slide):
     prepared = field_inputs(*slide)
-    one, two = (fit_improved(prepared, seed=4, epochs=5).latent for _ in range(2))
+    one, two = (fit(prepared, seed=4, epochs=5).latent for _ in range(2))
     assert np.array_equal(one, two)
 
 
 @pytest.mark.parametrize("fusion", ["fsm", "concat", "add", "cross-attention", "none"])
 def test_semantics_enter(slide, fusion):
     semantics = np.random.default_rng(1).normal(size=(200, 12))
-    trained = fit_improved(field_inputs(*slide, semantics), fusion=fusion, epochs=2)
+    trained = fit(field_inputs(*slide, semantics), fusion=fusion, epochs=2)
     assert trained.latent.shape == (200, 32)
     assert (trained.alpha is not None) == (fusion == "fsm")
 

@@ -106,8 +106,10 @@ def take_up(
     tuple
         The losses until then, and by epoch the readouts and the weights that they are of.
     """
-    found = resumable is not None and resumable.resume and resumable.path.exists()
-    checkpoint = rows.from_leader(load_checkpoint(resumable.path, resumable.stamp) if found else None)
+    kept = None
+    if resumable is not None and resumable.resume and resumable.path.exists():
+        kept = load_checkpoint(resumable.path, resumable.stamp)
+    checkpoint = rows.from_leader(kept)
     if checkpoint is None:
         return {"total": []}, {}, {}
     network.load_state_dict(checkpoint.network)

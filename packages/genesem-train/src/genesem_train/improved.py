@@ -6,6 +6,7 @@ epochs beside the field as one embedding, together with what embeds a slide to c
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -14,11 +15,12 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from genesem_train.affine import AffineMap
-from genesem_train.checkpoints import Resumable
 from genesem_train.domains import centre_and_norm, equal_variance
-from genesem_train.fit import OnEpoch, Trained, fit_backbone
+from genesem_train.fit import Trained
+from genesem_train.models.backbone import Backbone
 from genesem_train.models.field_semst import FieldSemST
 from genesem_train.models.fusion import FusionName
+from genesem_train.parallel import Job
 from genesem_train.predict import predict_readout
 from genesem_train.slide_field import FieldInputs
 
@@ -30,11 +32,12 @@ EARLIER = "earlier"
 Embedding = Float[np.ndarray, "spot component"]
 
 
-def field_network(prepared: FieldInputs, *, fusion: FusionName, hidden_dim: int, latent_dim: int) -> FieldSemST:
-    """Return the untrained network for a prepared slide."""
+def field_job(prepared: FieldInputs, *, fusion: FusionName = "fsm", hidden_dim: int = 64, latent_dim: int = 32) -> Job:
+    """Return the fit of a network to a prepared slide; `embedding` makes of its outcome what is clustered."""
     inputs = prepared.inputs
     assert inputs.field is not None
-    return FieldSemST(
+    network = partial(
+        FieldSemST,
         inputs.field.shape[1],
         None if inputs.semantics is None else inputs.semantics.shape[1],
         prepared.genes,
@@ -42,35 +45,12 @@ def field_network(prepared: FieldInputs, *, fusion: FusionName, hidden_dim: int,
         latent_dim=latent_dim,
         fusion=fusion,
     )
+    return Job(network=network, inputs=inputs, settings={"readout_epochs": READOUT_EPOCHS})
 
 
-def fit_improved(
-    prepared: FieldInputs,
-    *,
-    fusion: FusionName = "fsm",
-    hidden_dim: int = 64,
-    latent_dim: int = 32,
-    epochs: int = 100,
-    lr: float = 3e-3,
-    weight_decay: float = 5e-4,
-    seed: int = 0,
-    device: str = "cpu",
-    resumable: Resumable | None = None,
-    on_epoch: OnEpoch = lambda epoch, losses: None,
-) -> Trained:
-    """Return the network fitted to a prepared slide; `embedding` makes of it what is clustered."""
-    return fit_backbone(
-        lambda: field_network(prepared, fusion=fusion, hidden_dim=hidden_dim, latent_dim=latent_dim),
-        prepared.inputs,
-        epochs=epochs,
-        lr=lr,
-        weight_decay=weight_decay,
-        readout_epochs=READOUT_EPOCHS,
-        seed=seed,
-        device=device,
-        resumable=resumable,
-        on_epoch=on_epoch,
-    )
+def field_network(prepared: FieldInputs, *, fusion: FusionName, hidden_dim: int, latent_dim: int) -> Backbone:
+    """Return the untrained network for a prepared slide."""
+    return field_job(prepared, fusion=fusion, hidden_dim=hidden_dim, latent_dim=latent_dim).network()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +62,7 @@ class Embedder:
     onto: AffineMap
     """From the readouts of all epochs and the field, side by side, to the embedding."""
 
-    def embed(self, network: FieldSemST, last: Mapping[str, Tensor], prepared: FieldInputs) -> Embedding:
+    def embed(self, network: Backbone, last: Mapping[str, Tensor], prepared: FieldInputs) -> Embedding:
         """Return the embedding of a prepared slide; `network` has the widths that the weights were fitted in."""
         readouts = [predict_readout(network, weights, prepared.inputs) for weights in (*self.earlier, last)]
         return self.onto(np.hstack([*readouts, prepared.field]))

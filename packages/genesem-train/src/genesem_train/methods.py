@@ -19,9 +19,9 @@ from genesem_train.config import FitConfig
 from genesem_train.domains import agreement, consensus, joint_domains, kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
 from genesem_train.fit import Trained
-from genesem_train.improved import embedding, fit_improved
+from genesem_train.improved import embedding, field_job
 from genesem_train.networks import make_network, make_slide_inputs
-from genesem_train.parallel import Job, process_group, receive_job, refuse_several, share_out
+from genesem_train.parallel import Job, process_group, receive_job, share_out
 from genesem_train.semantics import Semantics
 from genesem_train.slide_field import field_inputs
 from genesem_train.spots import Spots
@@ -109,12 +109,10 @@ def follow(config: FitConfig) -> None:
     Raises
     ------
     TrainError
-        When the mode takes one process, the leading process ended, or a loss is no longer finite.
+        When the leading process ended, or a loss is no longer finite.
     """
     if config.method != "semst":
         return
-    if config.mode == "improved":
-        refuse_several("a fit in mode improved")
     job = receive_job(process_group())
     for settings in _seed_settings(config):
         job.fit(**settings)
@@ -150,14 +148,13 @@ def _faithful(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors
 
 def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
     """The method that the slide itself decides, from counts and coordinates; field and latents are clustered."""
-    refuse_several("a fit in mode improved")
     prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of)
     model, shared = config.model, prepared.transforms.tensors()
+    job = field_job(prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim)
+    own = share_out(job, process_group())
 
     def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
-        trained = fit_improved(
-            prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim, **settings
-        )
+        trained = own.fit(**settings)
         embedded, embedder = embedding(prepared, trained)
         return replace(trained, latent=embedded, kept=shared | embedder.tensors(settings["seed"]))
 

@@ -138,14 +138,14 @@ class _Gather(torch.autograd.Function):
     def forward(ctx: Any, own: Tensor, sizes: tuple[int, ...], rank: int) -> Tensor:  # noqa: ANN401 (torch's context)
         ctx.sizes, ctx.rank = sizes, rank
         whole = torch.empty(sum(sizes), *own.shape[1:], dtype=own.dtype)
-        blocks = whole.split(sizes)
+        blocks = torch.split(whole, list(sizes))
         blocks[rank].copy_(own)
         _wait([dist.broadcast(block, owner, async_op=True) for owner, block in enumerate(blocks)])
         return whole.to(own.device)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401 (torch's context)
-        blocks = torch.empty(gradient.shape, dtype=gradient.dtype).copy_(gradient).split(ctx.sizes)
+        blocks = torch.split(torch.empty(gradient.shape, dtype=gradient.dtype).copy_(gradient), ctx.sizes)
         _wait([dist.reduce(block, owner, async_op=True) for owner, block in enumerate(blocks)])
         return blocks[ctx.rank].to(gradient.device, copy=True), None, None
 

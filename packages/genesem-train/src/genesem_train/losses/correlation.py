@@ -35,5 +35,5 @@ def correlation_loss(
 
 def _unit_columns(features: Float[Tensor, "spot dim"], rows: Rows) -> Float[Tensor, "spot dim"]:
     """Return the features with columns of length 1 over all spots; the norm of norms has a gradient at 0, too."""
-    lengths = rows.stack(features.norm(dim=0)).norm(dim=0)
+    lengths: Tensor = rows.stack(features.norm(dim=0)).norm(dim=0)
     return features / lengths.clamp_min(EPSILON)
