@@ -85,4 +85,5 @@ def _ari(
 
 
 def _pairs(counts: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-    return counts * (counts - 1) / 2
+    pairs: Float[np.ndarray, "*any"] = counts * (counts - 1) / 2
+    return pairs
