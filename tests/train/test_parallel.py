@@ -10,8 +10,10 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from genesem_train.checkpoints import Checkpoints
+from genesem_train.cli import app
 from genesem_train.config import load_preset
 from genesem_train.errors import ConfigError
 from genesem_train.methods import fit_seeds
@@ -160,3 +162,11 @@ def test_a_process_by_itself_leads(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     assert process_group() == Group(rank=0, size=1)
     assert process_group().leads
+
+
+@pytest.mark.parametrize("command", [["ablate"], ["fit", "--method", "spatial2sentence"]], ids=["ablate", "cells"])
+def test_what_takes_one_process_refuses_several(monkeypatch, slide_file, command):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    done = CliRunner().invoke(app, [*command, "--dataset", str(slide_file)])
+    assert done.exit_code == 1
+    assert "2 processes were started for" in done.stderr

@@ -54,7 +54,7 @@ class Job:
 
 def process_group() -> Group:
     """Return the group that this process is of; it is joined on the first call, a process by itself is its own."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = _n_started()
     if size == 1:
         return Group()
     if not dist.is_initialized():
@@ -64,9 +64,16 @@ def process_group() -> Group:
 
 def refuse_several(what: str) -> None:
     """Raise ConfigError where several processes were started for `what`, which takes one."""
-    if (size := process_group().size) > 1:
-        msg = f"{size} processes were started for {what}; expected one: start it without torchrun or accelerate launch"
+    if (size := _n_started()) > 1:
+        msg = (
+            f"{size} processes were started for {what} (WORLD_SIZE is set); expected one, as only a fit of domains is "
+            "shared: start it without torchrun or accelerate launch"
+        )
         raise ConfigError(msg)
+
+
+def _n_started() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def share_out(job: Job, group: Group) -> Job:

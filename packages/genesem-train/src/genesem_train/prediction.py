@@ -18,6 +18,7 @@ from genesem_train.fitted import FittedState, carries_over, load_fitted
 from genesem_train.intervals import mean_and_sd
 from genesem_train.new_spots import Prediction, predict_domains
 from genesem_train.outputs import check_out, write_result
+from genesem_train.parallel import refuse_several
 from genesem_train.predict import AlignedCounts, align_genes, scale_like
 from genesem_train.report import ReportInput
 from genesem_train.run import FitOutcome, find_semantics
@@ -51,6 +52,7 @@ def run_predict(
     """
     config = _fitted_config(model, dataset)
     state, weights = load_fitted(model)
+    refuse_several("predict")
     slides = load_slides([dataset], counts_layer=counts_layer, gene_symbols=gene_symbols)
     slide = slides.joined
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"

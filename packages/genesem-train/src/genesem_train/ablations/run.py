@@ -20,6 +20,7 @@ from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
 from genesem_train.methods import Domains, OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
+from genesem_train.parallel import refuse_several
 from genesem_train.recorded import load_record, record, record_path
 from genesem_train.run import find_semantics, fit_stamp
 from genesem_train.semantics import build_command, collections_of, find_collection
@@ -57,6 +58,7 @@ def run_domain_ablations(
     if config.more_datasets:
         msg = f"ablate was given {len(config.datasets)} slides; expected one: give one --dataset"
         raise ConfigError(msg)
+    refuse_several("ablate")
     slides = load_slides([config.dataset], counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
     slide = slides.joined
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-ablations"

@@ -16,6 +16,7 @@ from genesem_train.cells.results import CellsResult
 from genesem_train.cells.run import run_cells
 from genesem_train.config import build_settings
 from genesem_train.errors import ConfigError
+from genesem_train.parallel import refuse_several
 
 
 def fit_cells(
@@ -44,6 +45,7 @@ def fit_cells(
     GenesemError
         On any input, setting or store that cannot be used; nothing is written then.
     """
+    refuse_several("a fit of cells")
     named, config = resolve_cells(dataset, path, given, epochs)
     slide = load_slide(named, kind="markers")
     out = out or Path("results") / str(slide.uns["genesem"]["name"])
