@@ -1,13 +1,16 @@
 """Permuting spots permutes the result of a whole fit, and nothing hangs on the order in which they are stored."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from genesem_train.domains import kmeans_domains
-from genesem_train.fit import fit_backbone, fit_semst, make_inputs
+from genesem_train.fit import fit_backbone, make_inputs
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
+from genesem_train.models import SemST
 from genesem_train.models.backbones import Stagate
 
 
@@ -27,11 +30,9 @@ def test_of_semst(slide, form):
         values, coords, semantics = (part[order] for part in slide)
         matrix = sparse.csr_matrix(values)
         spatial, feature = spatial_graph(coords, kind="knn", k=4), feature_graph(matrix, k=3)
-        return fit_semst(
-            *(matrix, spatial, propagation(spatial), propagation(feature)),
-            semantics=semantics, hidden_dim=8, latent_dim=4, epochs=12, loss_form=form,
-            lr=1e-3 if form == "released" else 1e-4,
-        )  # fmt: skip
+        inputs = make_inputs(matrix, spatial, propagation(spatial), propagation(feature), semantics)
+        network = partial(SemST, 24, 6, hidden_dim=8, latent_dim=4, loss_form=form)
+        return fit_backbone(network, inputs, epochs=12, lr=1e-3 if form == "released" else 1e-4)
 
     turned = np.random.default_rng(1).permutation(80)
     first, second = fitted(np.arange(80)), fitted(turned)
