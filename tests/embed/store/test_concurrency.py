@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -123,6 +124,28 @@ def test_what_a_living_process_writes_is_no_leftover(filled):
         assert (pulled / "half").exists()
     collect_garbage(filled, dry_run=False, older_than_s=-10)
     assert not pulled.exists()
+
+
+def test_gc_looks_on_while_others_stage_and_remove(filled):
+    stop = threading.Event()
+
+    def come_and_go():
+        while not stop.is_set():
+            with staging(filled.root) as folder:
+                for name in ("vectors", "row_sha", "texts"):
+                    (folder / "segment" / name / "c").mkdir(parents=True)
+                    (folder / "segment" / name / "c" / "0").touch()
+
+    others = [threading.Thread(target=come_and_go) for _ in range(3)]
+    for other in others:
+        other.start()
+    try:
+        for _ in range(300):
+            assert collect_garbage(filled, older_than_s=3600).leftovers == ()
+    finally:
+        stop.set()
+        for other in others:
+            other.join()
 
 
 def test_compacting_collecting_merging_and_pulling_at_once(tmp_path, maker, start):

@@ -1,11 +1,13 @@
 """Garbage: segments that no collection or ref reaches, and what crashes left under ``tmp/``."""
 
+import itertools
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,10 +130,17 @@ def _remove(root: Path, path: Path) -> None:
 
 def _age_of(path: Path) -> float:
     """Return when `path` was last changed; a folder under ``tmp/`` counts with what was written in it last."""
-    times = [entry.lstat().st_mtime for entry in (path, *path.rglob("*")) if os.path.lexists(entry)]
-    return max(times, default=time.time())
+    return max((status.st_mtime for status in _statuses(path)), default=time.time())
 
 
 def _size(path: Path) -> int:
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(entry.lstat().st_size for entry in files if entry.is_file())
+    return sum(status.st_size for status in _statuses(path) if stat.S_ISREG(status.st_mode))
+
+
+def _statuses(path: Path) -> Iterator[os.stat_result]:
+    """Yield the status of a file or of a folder and all in it; what goes while this looks is left out."""
+    folders = os.walk(path)  # passes over a folder that is gone
+    inside = (Path(folder, name) for folder, *names in folders for name in itertools.chain(*names))
+    for entry in itertools.chain([path], inside):
+        with suppress(FileNotFoundError):
+            yield entry.lstat()
