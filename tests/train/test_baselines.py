@@ -5,7 +5,7 @@ from scipy import sparse
 
 from genesem_embed.datasets import labels
 from genesem_train.baselines import pca_domains, principal_components, smooth_components, smooth_pca_domains
-from genesem_train.metrics import score
+from genesem_train.scores.metrics import score
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from genesem_train.domains import kmeans_domains
-from genesem_train.fit import fit_backbone, make_inputs
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
 from genesem_train.models import SemST
 from genesem_train.models.backbones import Stagate
+from genesem_train.training.fit import fit_backbone, make_inputs
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 import genesem_embed.cli.progress
-import genesem_train.progress
+import genesem_train.cli.progress
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def screen(monkeypatch):
     """Return what bars are drawn on, as a terminal would get it."""
     drawn = io.StringIO()
     console = Console(file=drawn, force_terminal=True, width=160, color_system=None)
-    for module in (genesem_train.progress, genesem_embed.cli.progress):
+    for module in (genesem_train.cli.progress, genesem_embed.cli.progress):
         monkeypatch.setattr(module, "Console", lambda stderr: console)
     return drawn
 
@@ -26,7 +26,7 @@ def last_line(drawn):
 
 
 def test_a_fit_shows_seed_epochs_loss_terms_and_time_left(screen):
-    with genesem_train.progress.FitProgress() as progress:
+    with genesem_train.cli.progress.FitProgress() as progress:
         assert screen.getvalue() == ""  # nothing before the first epoch
         for epoch in range(1, 9):
             progress.epoch(3, epoch, 8, {"zinb": 1.23456 / epoch, "spatial": 0.5, "total": 2.0})
@@ -38,7 +38,7 @@ def test_a_fit_shows_seed_epochs_loss_terms_and_time_left(screen):
 
 
 def test_a_fit_that_draws_nothing_leaves_the_terminal_alone(screen):
-    with genesem_train.progress.FitProgress():
+    with genesem_train.cli.progress.FitProgress():
         pass
     assert screen.getvalue() == ""
 

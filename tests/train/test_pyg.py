@@ -4,7 +4,7 @@ import sys
 
 def test_importing_the_networks_loads_no_language_model():
     code = (
-        "import sys, genesem_train.fit; "
+        "import sys, genesem_train.training.fit; "
         "print([m for m in ('transformers', 'accelerate', 'bitsandbytes') if sys.modules.get(m)], "
         "'torch_geometric' in sys.modules)"
     )

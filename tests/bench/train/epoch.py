@@ -22,10 +22,10 @@ from torch import nn
 from torch.nn import functional
 
 from genesem_train.config import load_preset
-from genesem_train.fit import make_inputs
 from genesem_train.graphs import propagation, spatial_graph
 from genesem_train.networks import make_network
-from genesem_train.parallel import Job, process_group, receive_job, share_out
+from genesem_train.training.fit import make_inputs
+from genesem_train.training.parallel import Job, process_group, receive_job, share_out
 
 
 def simulate(n_spots, n_genes, density=0.1, seed=0):

@@ -10,8 +10,8 @@ import time
 import numpy as np
 from scipy import sparse
 
-from genesem_train.improved import field_job
-from genesem_train.slide_field import field_inputs
+from genesem_train.improved.embedding import field_job
+from genesem_train.improved.inputs import field_inputs
 
 N_BANDS = 6
 

@@ -6,6 +6,7 @@ import scanpy as sc
 from scipy import sparse
 
 from genesem_embed.datasets.preprocess import PreprocessOptions, preprocess
+from genesem_embed.datasets.scaling import scale_counts
 from genesem_embed.errors import InputError
 
 
@@ -47,6 +48,20 @@ def test_equals_scanpy(slide, scaling, log):
     expected = scanpy_reference(slide, n_hvg=100, log=log)
     assert list(found.var_names) == list(expected.var_names)
     np.testing.assert_allclose(found.X.toarray(), expected.X.toarray(), rtol=2e-5)
+
+
+def test_the_papers_values_end_with_equation_15():
+    counts = ad.AnnData(sparse.csr_matrix(np.array([[1, 3, 0], [2, 0, 6], [0, 0, 0]], dtype=np.float32)))
+    found = preprocess(counts, PreprocessOptions(min_cells=1, scaling="paper"))
+    np.testing.assert_allclose(found.X.toarray(), [[2500, 7500, 0], [2500, 0, 7500], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("scaling", ["released", "log1p", "paper"])
+def test_another_slide_is_brought_to_the_scales_of_the_first(slide, scaling):
+    first = scale_counts(slide.X, scaling)
+    some = scale_counts(slide.X[:7], scaling, first.scales)
+    assert np.array_equal(some.values.toarray(), first.values[:7].toarray())
+    assert np.array_equal(some.scales, first.scales)
 
 
 def test_seurat_choice_equals_scanpy(slide):

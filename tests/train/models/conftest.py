@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from genesem_train.fit import make_inputs
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
+from genesem_train.training.fit import make_inputs
 
 
 def _inputs(values, coords, semantics):

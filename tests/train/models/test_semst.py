@@ -32,6 +32,17 @@ def test_without_semantics_the_views_go_straight_to_the_latent(inputs):
     assert network.modulation(inputs) is None
 
 
+def test_the_papers_w_is_one_matrix(inputs):
+    """Equation 9 by hand: ((1 + alpha) * Z + beta) W, without a bias."""
+    network = make(mixing="paper")
+    latents = network(inputs)
+    alpha, beta = network.modulation(inputs)
+    views = torch.cat(list(latents.views.values()), dim=1)
+    weights = dict(network.named_parameters())["latent.weight"].T
+    assert weights.shape == (12, 6)
+    assert torch.allclose(latents.final, ((1 + alpha) * views + beta) @ weights, atol=1e-6)
+
+
 def test_modulation_is_read_from_the_semantics(inputs):
     alpha, beta = make().modulation(inputs)
     assert alpha.shape == beta.shape == (40, 12)

@@ -14,17 +14,17 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genesem_train.baselines import principal_components, smooth_components
-from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.domains import agreement, consensus, joint_domains, kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
-from genesem_train.fit import Trained
-from genesem_train.improved import embedding, field_job
+from genesem_train.improved.embedding import embedding, field_job
+from genesem_train.improved.inputs import field_inputs
 from genesem_train.networks import make_network, make_slide_inputs
-from genesem_train.parallel import Job, process_group, receive_job, share_out
 from genesem_train.semantics import Semantics
-from genesem_train.slide_field import field_inputs
 from genesem_train.spots import Spots
+from genesem_train.training.checkpoints import Checkpoints
+from genesem_train.training.fit import Trained
+from genesem_train.training.parallel import Job, process_group, receive_job, share_out
 
 OnEpoch = Callable[[int, int, int, dict[str, float]], None]
 """Called with the seed, epochs done and to do over all seeds, and the loss terms of the epoch."""

@@ -8,11 +8,11 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from genesem_train.config import FitConfig
-from genesem_train.fit import make_inputs
 from genesem_train.graphs import graph_within, measured_feature_graph, propagation, spatial_graph
 from genesem_train.models import SemST
 from genesem_train.models.backbone import Backbone, SlideInputs
 from genesem_train.models.backbones import Stagate
+from genesem_train.training.fit import make_inputs
 
 EXACT_PAIRS = 3_000
 """Up to so many spots, ``auto`` sums the spatial term over all pairs; at 4,000 that would be a quarter of an epoch."""
@@ -34,6 +34,7 @@ def make_network(config: FitConfig, n_genes: int, semantic_dim: int | None, n_sp
         latent_dim=model.latent_dim,
         modulator_ratio=model.modulator_ratio,
         fusion=model.fusion,
+        mixing=model.mixing,
         loss_form=loss.form,
         loss_weights={"zinb": loss.zinb, "spatial": loss.spatial, "correlation": loss.correlation},
         pairs=_pairs(loss.pairs, n_spots),

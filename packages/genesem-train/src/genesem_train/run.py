@@ -16,18 +16,18 @@ from jaxtyping import Float
 
 from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Store, default_store
-from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
-from genesem_train.fitted import fitted_state
 from genesem_train.markers import find_markers
 from genesem_train.methods import OnEpoch, fit_seeds, follow, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
-from genesem_train.parallel import process_group
+from genesem_train.prediction.fitted import fitted_state
 from genesem_train.report import ReportInput
+from genesem_train.scores.summary import summarise
 from genesem_train.semantics import UNRELATED_RECIPE, Semantics, join_semantics, random_semantics, stored_semantics
 from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
-from genesem_train.summary import summarise
+from genesem_train.training.checkpoints import Checkpoints
+from genesem_train.training.parallel import process_group
 
 DRAWN_SPOTS = 4096
 

@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch.nn.functional import elu
 
-from genesem_train.fit import fit_backbone
 from genesem_train.models.backbones import BACKBONES, Stagate
 from genesem_train.models.backbones.stagate import with_loops
+from genesem_train.training.fit import fit_backbone
 
 
 def make(fusion="none", semantic_dim=12):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from genesem_embed.datasets.options import PreprocessOptions
     from genesem_embed.datasets.preprocess import preprocess
     from genesem_embed.datasets.read import load_slide
+    from genesem_embed.datasets.scaling import scale_counts
     from genesem_embed.datasets.splits import assign_folds, draw_sample, fold_rows, split_digest, split_groups
     from genesem_embed.datasets.top_genes import SpotGenes, spot_genes
 
@@ -37,6 +38,7 @@ _LAZY = {
     "demo_descriptions": "demo",
     "make_demo": "demo",
     "preprocess": "preprocess",
+    "scale_counts": "scaling",
     "spot_genes": "top_genes",
     "assign_folds": "splits",
     "draw_sample": "splits",
@@ -67,6 +69,7 @@ __all__ = [
     "load_slide",
     "make_demo",
     "preprocess",
+    "scale_counts",
     "split_digest",
     "split_groups",
     "spot_genes",

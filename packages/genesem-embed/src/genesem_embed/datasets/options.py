@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+Scaling = Literal["released", "log1p", "paper"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreprocessOptions:
@@ -13,5 +15,6 @@ class PreprocessOptions:
     n_hvg: int = 3000
     """Highly variable genes to keep; where there are fewer genes, all are kept."""
     hvg_flavor: Literal["seurat_v3", "seurat"] = "seurat_v3"
-    scaling: Literal["released", "log1p"] = "released"
-    """`released` is the published code's (no logarithm); `log1p` takes the logarithm before the genes are scaled."""
+    scaling: Scaling = "released"
+    """`released` is the published code's (genes scaled, no logarithm); `log1p` takes the logarithm before that; `paper`
+    ends before genes are scaled (SemST, equation 15)."""

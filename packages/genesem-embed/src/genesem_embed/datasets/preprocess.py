@@ -1,8 +1,8 @@
 """Raw counts to the matrix that texts and models see: one place for both packages.
 
 What enters is a validated slide (raw counts in `X`). What leaves is a smaller slide of the chosen genes, with the
-scaled values in `X` and the counts in `layers["counts"]`. Nothing is centred, so the matrix stays sparse. Sums run in
-one fixed order and ties go by gene order, so the result is the same on every machine and for every number of threads.
+scaled values in `X` and the counts in `layers["counts"]`. Ties go by gene order, so the result is the same on every
+machine and for every number of threads.
 """
 
 import numpy as np
@@ -13,14 +13,12 @@ from scipy import sparse
 
 from genesem_embed.datasets.fingerprint import labels
 from genesem_embed.datasets.options import PreprocessOptions
+from genesem_embed.datasets.scaling import per_ten_thousand, scale_counts
 from genesem_embed.errors import InputError
-
-TARGET_SUM = 1e4
-MAX_VALUE = 10.0
 
 
 def preprocess(slide: AnnData, options: PreprocessOptions, *, drop_unlabelled: str | None = None) -> AnnData:
-    """Return the kept spots and the chosen genes of `slide`, scaled as the published SemST code does.
+    """Return the kept spots and the chosen genes of `slide`, with values as the options say.
 
     Parameters
     ----------
@@ -49,7 +47,7 @@ def preprocess(slide: AnnData, options: PreprocessOptions, *, drop_unlabelled: s
     processed = kept[:, genes].copy()
     chosen = counts[:, genes]
     chosen.sort_indices()
-    processed.X = _scale(chosen, options)
+    processed.X = scale_counts(chosen, options.scaling).values
     processed.layers.clear()
     processed.layers["counts"] = chosen
     return processed
@@ -88,38 +86,6 @@ def _variable_genes(counts: sparse.csr_matrix, options: PreprocessOptions) -> np
 
 
 def _log_normalised(counts: sparse.csr_matrix) -> sparse.csr_matrix:
-    values = _divide_rows(counts, _row_sums(counts) / TARGET_SUM)
+    values = per_ten_thousand(counts)
     np.log1p(values.data, out=values.data)
     return values
-
-
-def _scale(counts: sparse.csr_matrix, options: PreprocessOptions) -> sparse.csr_matrix:
-    """Return values of unit standard deviation per gene, clipped at 10: `scanpy.pp.scale(zero_center=False)`."""
-    values = _divide_rows(counts, _row_sums(counts) / TARGET_SUM)
-    if options.scaling == "log1p":
-        np.log1p(values.data, out=values.data)
-    values.data /= _deviations(values)[values.indices].astype(np.float32)
-    np.minimum(values.data, MAX_VALUE, out=values.data)
-    return values
-
-
-def _row_sums(counts: sparse.csr_matrix) -> npt.NDArray[np.float64]:
-    spot = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
-    sums: npt.NDArray[np.float64] = np.bincount(spot, weights=counts.data, minlength=counts.shape[0]).astype(float)
-    return sums
-
-
-def _divide_rows(counts: sparse.csr_matrix, divisors: npt.NDArray[np.float64]) -> sparse.csr_matrix:
-    safe = np.where(divisors > 0, divisors, 1.0)
-    data = counts.data / np.repeat(safe, np.diff(counts.indptr))
-    return sparse.csr_matrix((data.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
-
-
-def _deviations(values: sparse.csr_matrix) -> npt.NDArray[np.float64]:
-    n_spots, n_genes = values.shape
-    means = np.bincount(values.indices, weights=values.data, minlength=n_genes) / n_spots
-    squares = (values.data - means[values.indices]) ** 2
-    n_zeros = n_spots - np.bincount(values.indices, minlength=n_genes)
-    total = np.bincount(values.indices, weights=squares, minlength=n_genes) + n_zeros * means**2
-    deviations = np.sqrt(total / max(n_spots - 1, 1))
-    return np.where(deviations > 0, deviations, 1.0)

@@ -16,17 +16,17 @@ from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Store, default_store
 from genesem_train.ablations.grid import TABLES, WITHOUT, Grid, Variant, make_grid
 from genesem_train.ablations.table import compare, write_tables
-from genesem_train.checkpoints import Checkpoints
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
 from genesem_train.methods import Domains, OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
-from genesem_train.parallel import refuse_several
 from genesem_train.recorded import load_record, record, record_path
 from genesem_train.run import find_semantics, fit_stamp
+from genesem_train.scores.summary import over, rate
 from genesem_train.semantics import build_command, collections_of, find_collection
 from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
-from genesem_train.summary import over, rate
+from genesem_train.training.checkpoints import Checkpoints
+from genesem_train.training.parallel import refuse_several
 
 OnStep = Callable[[str], None]
 Fitted = tuple[dict[str, float], SeedRun]

@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from genesem_train.intervals import Interval, mean_and_sd, mean_difference
 from genesem_train.outputs import write_metrics
 from genesem_train.report.figures.canvas import plain_style, save
 from genesem_train.report.figures.classes import MethodScore, draw_methods
 from genesem_train.report.scores import SCORES
-from genesem_train.summary import shared_scores
+from genesem_train.scores.intervals import Interval, mean_and_sd, mean_difference
+from genesem_train.scores.summary import shared_scores
 
 Rows = Mapping[str, Mapping[str, Any]]
 

@@ -21,9 +21,9 @@ from genesem_train.cells.plan import Plan, make_plan
 from genesem_train.cells.predictions import Predictions
 from genesem_train.cells.sentences import SentenceSet
 from genesem_train.cells.summary import score_differences, score_intervals, score_predictions
-from genesem_train.intervals import mean_and_sd
 from genesem_train.outputs import write_metrics
 from genesem_train.recorded import recorded
+from genesem_train.scores.intervals import mean_and_sd
 
 WHOLE = "whole"
 ABLATIONS: dict[str, dict[str, Any]] = {

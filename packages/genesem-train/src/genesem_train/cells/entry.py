@@ -16,7 +16,7 @@ from genesem_train.cells.results import CellsResult
 from genesem_train.cells.run import run_cells
 from genesem_train.config import build_settings
 from genesem_train.errors import ConfigError
-from genesem_train.parallel import refuse_several
+from genesem_train.training.parallel import refuse_several
 
 
 def fit_cells(

@@ -10,7 +10,7 @@ from genesem_train.cells.plan import Plan
 from genesem_train.cells.predictions import Predictions
 from genesem_train.cells.scores import per_class
 from genesem_train.cells.summary import score_differences, score_intervals, score_predictions, type_confusions
-from genesem_train.intervals import mean_and_sd
+from genesem_train.scores.intervals import mean_and_sd
 
 
 def summarise(

@@ -6,7 +6,7 @@ Everything is computed from one confusion matrix a patient, so a bootstrap over 
 import numpy as np
 from jaxtyping import Float, Int
 
-from genesem_train.intervals import Interval, draw_units, interval
+from genesem_train.scores.intervals import Interval, draw_units, interval
 
 SCORES = ("accuracy", "balanced_accuracy", "f1_macro")
 

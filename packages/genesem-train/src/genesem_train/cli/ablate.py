@@ -7,8 +7,8 @@ import typer
 
 from genesem_train.cli import options
 from genesem_train.cli.console import JsonFlag, StoreOption, numbers, say, tell
+from genesem_train.cli.progress import FitProgress
 from genesem_train.cli.settings import resolve_settings
-from genesem_train.progress import FitProgress
 
 _EXAMPLE = "Example: `genesem-train ablate --dataset demo --store vectors --seeds 0,1,2,3,4 --out ablations`"
 

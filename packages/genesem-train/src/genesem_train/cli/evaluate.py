@@ -32,7 +32,7 @@ def evaluate(
         say(scored, lines_of_cells(scored), as_json=as_json)
         return
 
-    from genesem_train.evaluation import evaluate_result, evaluation_lines
+    from genesem_train.scores.evaluation import evaluate_result, evaluation_lines
 
     found = evaluate_result(result, label_key, domain_key=domain_key)
     say(found, evaluation_lines(found), as_json=as_json)

@@ -8,8 +8,8 @@ import typer
 
 from genesem_train.cli import options
 from genesem_train.cli.console import JsonFlag, StoreOption, numbers, say, tell
+from genesem_train.cli.progress import FitProgress
 from genesem_train.cli.settings import resolve_settings
-from genesem_train.progress import FitProgress
 
 if TYPE_CHECKING:
     from genesem_train.run import FitOutcome

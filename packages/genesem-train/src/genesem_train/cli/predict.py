@@ -37,7 +37,7 @@ def predict(
         say(metrics, lines_of_cells(metrics, place), as_json=as_json)
         return
 
-    from genesem_train.prediction import prediction_lines, run_predict
+    from genesem_train.prediction.run import prediction_lines, run_predict
 
     result = run_predict(
         model,

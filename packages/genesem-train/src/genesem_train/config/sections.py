@@ -48,6 +48,8 @@ class ModelConfig:
     latent_dim: int = 128
     modulator_ratio: float = 0.5
     fusion: Fusion = "fsm"
+    mixing: Literal["released", "paper"] = "released"
+    """From the modulated views to the latent of `semst`: two layers, or the one matrix of equation 9."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What every network of this package offers to the training loop, and what it is given.
 
-A backbone is one file: its layers, and the loss that its paper trains them with. `genesem_train.fit` needs no more to
-know than this.
+A backbone is one file: its layers, and the loss that its paper trains them with. `genesem_train.training.fit`
+needs no more to know than this.
 """
 
 from abc import abstractmethod

@@ -16,6 +16,7 @@ from genesem_train.models.norm import BatchNorm
 from genesem_train.rows import ALL_ROWS, Rows
 
 LossForm = Literal["paper", "released"]
+Mixing = Literal["paper", "released"]
 
 RELEASED_WEIGHTS = MappingProxyType({"zinb": 1.0, "spatial": 0.1, "correlation": 0.1})
 """For DLPFC, HBC and MBA; ME and MVC have 1 throughout. The released code calls the last two gamma and beta, the paper
@@ -37,6 +38,9 @@ class SemST(Backbone):
         Width of FSM's hidden layer over `latent_dim`.
     fusion
         How semantics meet the views.
+    mixing
+        What takes the modulated views to the latent: the paper's matrix W (equation 9), or the released code's two
+        layers.
     loss_form
         Of all three terms: sums as printed in the paper, or means as in the released code.
     loss_weights
@@ -54,6 +58,7 @@ class SemST(Backbone):
         latent_dim: int = 128,
         modulator_ratio: float = 0.5,
         fusion: FusionName = "fsm",
+        mixing: Mixing = "released",
         loss_form: LossForm = "released",
         loss_weights: Mapping[str, float] = RELEASED_WEIGHTS,
         pairs: Literal["exact", "moments"] = "exact",
@@ -67,7 +72,7 @@ class SemST(Backbone):
         bottleneck = int(latent_dim * modulator_ratio)
         self.fusion = make_fusion(fusion, 2 * latent_dim, semantic_dim, head_dim=latent_dim, bottleneck_dim=bottleneck)
         fused_dim = 2 * latent_dim if self.fusion is None else self.fusion.out_dim
-        self.latent = nn.Sequential(nn.Linear(fused_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, latent_dim))
+        self.latent = _mixing(mixing, fused_dim, hidden_dim, latent_dim)
         self.decoder = ZinbDecoder(latent_dim, hidden_dim, n_genes)
 
     def forward(self, inputs: SlideInputs) -> Latents:
@@ -97,6 +102,12 @@ class SemST(Backbone):
 
         total = inputs.rows.sum(blocked_loss(hidden, heads.weight, heads.bias, inputs.values, block_loss))
         return total if self.loss_form == "paper" else total / inputs.n_entries
+
+
+def _mixing(mixing: Mixing, fused_dim: int, hidden_dim: int, latent_dim: int) -> nn.Module:
+    if mixing == "paper":
+        return nn.Linear(fused_dim, latent_dim, bias=False)
+    return nn.Sequential(nn.Linear(fused_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, latent_dim))
 
 
 class ZinbDecoder(nn.Module):

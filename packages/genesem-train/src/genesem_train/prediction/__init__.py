@@ -1,0 +1,1 @@
+"""A fitted model on slides that it has not seen."""

@@ -1,0 +1,105 @@
+"""Runs to ``metrics.json``: scores of seeds, consensus and baselines, time and memory."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from genesem_train.config import FitConfig
+from genesem_train.memory import peak_rss_mb
+from genesem_train.methods import Domains, SeedRun
+from genesem_train.scores.intervals import mean_and_sd
+from genesem_train.scores.metrics import label_free, score
+from genesem_train.scores.separation import ari_difference
+from genesem_train.semantics import Semantics
+from genesem_train.spots import Spots
+
+
+def summarise(
+    config: FitConfig,
+    spots: Spots,
+    semantics: Semantics | None,
+    runs: dict[int, SeedRun],
+    domains: Domains,
+    baselines: dict[str, Domains],
+    preprocess_s: float,
+) -> dict[str, Any]:
+    """Return ``metrics.json``: scores 0 to 100, absent where there is no annotation."""
+    latent = next(iter(runs.values())).latent
+    seeds = [{"seed": seed, **rate(spots, run.domains, run.latent)} for seed, run in runs.items()]
+    table = pd.DataFrame(seeds).drop(columns="seed")
+    labelled = spots.annotation is not None
+    fit_s = sum(run.seconds for run in runs.values())
+    metrics = {
+        "method": config.method,
+        "mode": config.mode if config.method == "semst" else None,
+        "dataset": spots.name,
+        "n_spots": int(spots.data.n_obs),
+        "n_domains": spots.n_domains,
+        "n_domains_chosen": asdict(spots.stability) if spots.stability else None,
+        "collection": semantics.collection if semantics else None,
+        "space": semantics.space if semantics else None,
+        "model": semantics.model if semantics else None,
+        "seeds": seeds,
+        "mean": table.mean().to_dict(),
+        "sd": table.std(ddof=1).to_dict() if len(seeds) > 1 else {},
+        "consensus": rate(spots, domains, latent),
+        "slides": slide_scores(spots, runs, domains) or None,
+        "baseline": {name: rate(spots, found, latent) for name, found in baselines.items()},
+        "over_baseline": {name: over(spots, domains, found) for name, found in baselines.items()} if labelled else None,
+        "timing": {
+            "preprocess_s": round(preprocess_s, 3),
+            "fit_s": round(fit_s, 3),
+            "s_per_epoch": round(fit_s / (len(runs) * config.training.epochs), 4),
+        },
+        "graph": next(iter(runs.values())).facts or None,
+        "peak_rss_mb": peak_rss_mb(),
+    }
+    return {name: value for name, value in metrics.items() if value is not None}
+
+
+def slide_scores(spots: Spots, runs: Mapping[int, SeedRun], domains: Domains) -> dict[str, dict[str, Any]]:
+    """Return the scores of each slide of several: mean and sd over seeds, and those of the consensus."""
+    latent = next(iter(runs.values())).latent
+    found = {}
+    for name, members in spots.slides.items():
+        seeds = [rate(spots, run.domains, run.latent, members) for run in runs.values()]
+        mean, sd = mean_and_sd(shared_scores(seeds))
+        consensus = rate(spots, domains, latent, members)
+        found[name] = {"n_spots": len(members), "mean": mean, "sd": sd, "consensus": consensus}
+    return found
+
+
+def over(spots: Spots, domains: Domains, others: Domains) -> dict[str, float]:
+    """Return by how many points of ARI `domains` are ahead of `others`, with the interval over blocks of tissue."""
+    assert spots.annotation is not None
+    codes = np.asarray(spots.annotation.codes)
+    return asdict(ari_difference(domains, others, codes, spots.coords, spots.slide_of))
+
+
+def shared_scores(rows: Sequence[dict[str, float]]) -> list[dict[str, float]]:
+    """Return the scores that every row has: a silhouette needs two domains."""
+    return [{name: value for name, value in one.items() if all(name in other for other in rows)} for one in rows]
+
+
+def rate(
+    spots: Spots,
+    domains: Domains,
+    latent: Float[np.ndarray, "spot dim"] | None = None,
+    members: Int[np.ndarray, " member"] | None = None,
+) -> dict[str, float]:
+    """Return the scores of domains (of some spots) against the annotation; without one, those that need none.
+
+    What needs no annotation is a matter of neighbours: over several slides it is their mean, weighted by spots.
+    """
+    if members is None and spots.annotation is None and spots.slides:
+        parts = [(len(rows), rate(spots, domains, latent, rows)) for rows in spots.slides.values()]
+        shared = [name for name in parts[0][1] if all(name in scores for _, scores in parts)]
+        return {name: sum(n * scores[name] for n, scores in parts) / len(domains) for name in shared}
+    rows = np.arange(len(domains)) if members is None else members
+    if spots.annotation is not None and (spots.annotation.codes[rows] >= 0).any():
+        return score(domains[rows], spots.annotation[rows])
+    return label_free(None if latent is None else latent[rows], domains[rows], spots.coords[rows])

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from genesem_train.graphs import spatial_graph
+from genesem_train.improved import field as module
+from genesem_train.improved.field import STRENGTHS, smooth_field, smooth_like
+
+
+@pytest.fixture
+def noisy():
+    """A wave over the slide with noise, noise alone, and its graph."""
+    rng = np.random.default_rng(0)
+    coords = rng.uniform(0, 10, size=(400, 2))
+    wave = np.sin(coords[:, 0])
+    scores = np.stack([wave + 0.5 * rng.normal(size=400), rng.normal(size=400)], axis=1)
+    return wave, scores, spatial_graph(coords, kind="knn", k=6)
+
+
+def dense_smoother(graph, strength):
+    linked = graph.toarray().astype(float)
+    roots = 1 / np.sqrt(linked.sum(axis=1))
+    laplacian = np.eye(len(linked)) - roots[:, None] * linked * roots
+    return np.linalg.inv(np.eye(len(linked)) + strength * laplacian @ laplacian)
+
+
+def test_smoothing_is_the_ridge_solution(noisy):
+    _, scores, graph = noisy
+    found = smooth_field(scores, graph)
+    centred = scores - scores.mean(axis=0)
+    for column in range(2):
+        smoother = dense_smoother(graph, found.strengths[column])
+        assert np.allclose(found.values[:, column], smoother @ centred[:, column], atol=1e-5)
+
+
+def test_chosen_strengths_smooth_another_slide_in_the_same_way(noisy):
+    _, scores, graph = noisy
+    found = smooth_field(scores, graph)
+    again = smooth_like(scores - scores.mean(axis=0), graph, found.strengths)
+    assert np.allclose(again, found.values, atol=1e-9)
+    smoother = dense_smoother(graph, found.strengths[1])
+    moved = smooth_like(scores + 2.0, graph, found.strengths)
+    assert np.allclose(moved[:, 1], smoother @ (scores[:, 1] + 2.0), atol=1e-5)  # not centred
+
+
+def test_strength_is_the_greatest_within_one_error_of_the_best(noisy):
+    _, scores, graph = noisy
+    centred = scores[:, 0] - scores[:, 0].mean()
+    errors = []
+    for strength in STRENGTHS:
+        smoother = dense_smoother(graph, strength)
+        errors.append(((centred - smoother @ centred) / (1 - np.diag(smoother))) ** 2)
+    errors = np.array(errors)
+    best = errors.mean(axis=1).argmin()
+    slack = (errors - errors[best]).std(axis=1) / np.sqrt(400)
+    expected = np.flatnonzero(errors.mean(axis=1) <= errors[best].mean() + slack).max()
+    found = smooth_field(scores, graph)
+    assert found.strengths[0] == STRENGTHS[expected]
+    assert found.explained[0] == pytest.approx(1 - errors[expected].mean() / scores[:, 0].var(), abs=1e-4)
+
+
+def test_structure_is_kept_and_noise_vanishes(noisy):
+    wave, scores, graph = noisy
+    found = smooth_field(scores, graph)
+    assert np.corrcoef(found.values[:, 0], wave)[0, 1] > 0.95
+    assert found.explained[0] > 0.5
+    assert found.explained[1] < 0.05
+    assert found.values[:, 1].std() < 0.2
+    assert 0.02 < found.own_share < 0.5
+
+
+def test_a_slide_of_patches_as_small_as_spots_keeps_its_own_values():
+    rng = np.random.default_rng(1)
+    graph = spatial_graph(rng.uniform(size=(300, 2)), kind="knn", k=6)
+    assert smooth_field(rng.normal(size=(300, 3)), graph).own_share <= 1
+
+
+def test_estimated_leverages_lead_to_nearly_the_same_field(noisy, monkeypatch):
+    _, scores, graph = noisy
+    exact = smooth_field(scores, graph)
+    monkeypatch.setattr(module, "EXACT_SPOTS", 100)
+    estimated = smooth_field(scores, graph)
+    assert np.corrcoef(exact.values[:, 0], estimated.values[:, 0])[0, 1] > 0.99
+    assert estimated.own_share == pytest.approx(exact.own_share, abs=0.08)
+
+
+def test_chunks_of_components_change_nothing(noisy, monkeypatch):
+    _, scores, graph = noisy
+    whole = smooth_field(scores, graph)
+    monkeypatch.setattr(module, "CHUNK_VALUES", 1)
+    assert np.array_equal(smooth_field(scores, graph).values, whole.values)
+
+
+def test_a_constant_component_is_no_problem(noisy):
+    _, scores, graph = noisy
+    scores[:, 1] = 3.0
+    found = smooth_field(scores, graph)
+    assert found.explained[1] == 0
+    assert np.isfinite(found.values).all()
