@@ -153,6 +153,13 @@ def results(session: nox.Session) -> None:
 
 
 @nox.session
+def halves(session: nox.Session) -> None:
+    """Compare mode improved with smoothing on random halves of the genes; arguments: the slides' folder, --draws."""
+    install(session, *BOTH)
+    session.run("python", "tests/bench/gene_halves.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """Run the tests that need a CUDA device, or say why not."""
     if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
