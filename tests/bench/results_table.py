@@ -67,7 +67,7 @@ def settings(method: Method, slide: str, data: Path, seeds: Sequence[int]) -> Fi
     """Return the settings of a method for a slide."""
     preset, epochs = method.starmap if slide in STARMAP else method.arrays
     resolution = "single-cell" if slide in STARMAP else "spot-array"
-    config = resolve_config(str(data / f"{slide}.h5ad"), preset=preset, path=None, mode=None)
+    config = resolve_config(str(data / f"{slide}.h5ad"), preset=preset, path=None)
     config = config.with_values("data", label_key=LABELS, resolution=resolution)
     config = config.with_values("training", seeds=tuple(seeds), epochs=epochs)
     return config.with_values("semantics", top_genes=top_genes(slide))

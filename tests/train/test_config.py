@@ -67,6 +67,16 @@ def test_the_registry_names_preset_label_key_and_number_of_domains():
     assert resolve_config("slide.h5ad").preset == "default"
 
 
+def test_a_kind_of_fit_comes_before_the_data_sets_own_preset():
+    assert resolve_config("dlpfc-151672", kind="stagate").preset == "stagate"
+    assert resolve_config("dlpfc-151672", kind="stagate", preset="demo").preset == "demo"
+
+
+def test_a_mixture_of_all_latents_is_refused():
+    with pytest.raises(ConfigError, match="take --clusterer kmeans"):
+        load_preset("improved", "demo").with_values("domains", clusterer="gmm")
+
+
 def test_a_preset_and_a_file_together_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="take one of them"):
         resolve_config("demo", preset="demo", path=tmp_path / "x.toml")

@@ -6,6 +6,7 @@ from genesem_train.domains import (
     agreement,
     by_size,
     consensus,
+    gmm_domains,
     joint_domains,
     kmeans_domains,
     match_labels,
@@ -30,6 +31,28 @@ def test_kmeans_finds_blobs_and_names_them_by_size():
 def test_kmeans_is_the_same_for_the_same_seed():
     latent = np.random.default_rng(0).normal(size=(100, 4))
     assert np.array_equal(kmeans_domains(latent, 5, seed=3), kmeans_domains(latent, 5, seed=3))
+
+
+@pytest.fixture
+def elongated():
+    """Three long, thin clouds side by side, of very different size: what one covariance for all describes."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(100, 2)) * [3.0, 0.3] + np.stack([np.zeros(100), 3.0 * TRUTH], axis=1)
+
+
+def test_a_mixture_finds_domains_that_share_a_long_covariance(elongated):
+    assert adjusted_rand_score(TRUTH, kmeans_domains(elongated, 3, seed=0)) < 0.9
+    assert np.array_equal(gmm_domains(elongated, 3, seed=0), TRUTH)
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1.0, 1e9])
+def test_a_mixture_sees_no_units(elongated, factor):
+    assert np.array_equal(gmm_domains(factor * elongated + factor, 3, seed=0), TRUTH)
+
+
+def test_a_mixture_of_a_latent_that_lies_in_a_plane(elongated):
+    flat = np.concatenate([elongated, elongated, np.zeros((100, 3))], axis=1)
+    assert np.array_equal(gmm_domains(flat, 3, seed=0), TRUTH)
 
 
 def test_consensus_is_better_than_what_it_is_made_of():

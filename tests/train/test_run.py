@@ -167,6 +167,9 @@ def test_another_backbone_runs_the_same_way(slide_file, store_place, tmp_path):
     settings = settings.with_values("data", label_key="region").with_values("semantics", top_genes=10)
     result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
     assert ad.read_h5ad(result.out / "result.h5ad").obsm["X_genesem"].shape[1] == 30
+    page = (result.out / "report.html").read_text("utf-8")
+    assert "Spatial domains by stagate, faithful" in page
+    assert "a Gaussian mixture with one covariance for all domains" in page
 
 
 def test_the_improved_mode_runs_the_same_way_and_says_so(slide_file, store_place, tmp_path):
@@ -174,6 +177,7 @@ def test_the_improved_mode_runs_the_same_way_and_says_so(slide_file, store_place
     settings = settings.with_values("data", label_key="region").with_values("semantics", top_genes=10)
     result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
     assert result.metrics["mode"] == "improved"
+    assert "Spatial domains by semst, improved" in (result.out / "report.html").read_text("utf-8")
     assert result.metrics["consensus"]["ari"] > result.metrics["baseline"]["pca"]["ari"]
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from genesem_train.domains import by_size, joint_domains, kmeans_domains
+from genesem_train.domains import by_size, gmm_domains, joint_domains, kmeans_domains
 from genesem_train.prediction.centres import FittedDomains, domain_centres, nearest_domains
 
 TRUTH = np.repeat([0, 1, 2], [50, 30, 20])
@@ -42,6 +42,18 @@ def test_without_joint_centres_seeds_vote(latents, labellings):
     learnt = FittedDomains.learn(latents, labellings, TRUTH, joint=False)
     votes = {0: np.array([0, 1, 2]), 7: np.array([0, 2, 2]), 8: np.array([1, 2, 0])}
     assert np.array_equal(learnt.together(latents, votes), [0, 2, 2])
+
+
+def test_domains_of_a_mixture_are_measured_by_their_covariance():
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(100, 2)) * [3.0, 0.3] + np.stack([np.zeros(100), 3.0 * TRUTH], axis=1)
+    latent = latent @ np.array([[1.0, 0.7], [0.0, 1.0]])  # long domains that lie aslant
+    own = {0: gmm_domains(latent, 3, seed=0)}
+    tied, round_ = (FittedDomains.learn({0: latent}, own, TRUTH, joint=False, tied=tied) for tied in (True, False))
+    assert np.array_equal(tied.of_seed(0, latent), TRUTH)
+    assert (round_.of_seed(0, latent) != TRUTH).any()
+    again = FittedDomains.from_tensors(tied.tensors())
+    assert np.array_equal(again.of_seed(0, latent), TRUTH)
 
 
 @pytest.mark.parametrize("joint", [True, False])

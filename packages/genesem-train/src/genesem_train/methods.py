@@ -15,7 +15,7 @@ from torch import Tensor
 
 from genesem_train.baselines import principal_components, smooth_components
 from genesem_train.config import FitConfig
-from genesem_train.domains import agreement, consensus, joint_domains, kmeans_domains, vote_smooth
+from genesem_train.domains import CLUSTERERS, agreement, consensus, joint_domains, kmeans_domains, vote_smooth
 from genesem_train.errors import ConfigError
 from genesem_train.improved.embedding import embedding, field_job
 from genesem_train.improved.inputs import field_inputs
@@ -172,7 +172,8 @@ def run_baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, D
 
 
 def _trained_run(trained: Trained, config: FitConfig, spots: Spots, seed: int) -> SeedRun:
-    found = _voted(kmeans_domains(trained.latent, spots.n_domains, seed), config, spots)
+    clustered = CLUSTERERS[config.domains.clusterer](trained.latent, spots.n_domains, seed)
+    found = _voted(clustered, config, spots)
     return SeedRun(
         latent=trained.latent,
         domains=found,

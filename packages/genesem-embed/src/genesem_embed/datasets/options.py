@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Scaling = Literal["released", "log1p", "paper"]
+Scaling = Literal["released", "paper", "log1p", "log1p-scaled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,5 +16,5 @@ class PreprocessOptions:
     """Highly variable genes to keep; where there are fewer genes, all are kept."""
     hvg_flavor: Literal["seurat_v3", "seurat"] = "seurat_v3"
     scaling: Scaling = "released"
-    """`released` is the published code's (genes scaled, no logarithm); `log1p` takes the logarithm before that; `paper`
-    ends before genes are scaled (SemST, equation 15)."""
+    """Counts per 10,000 end there (`paper`: SemST, equation 15) or at their logarithm (`log1p`: STAGATE), or genes are
+    then scaled too, without the logarithm (`released`: SemST's code) or after it (`log1p-scaled`)."""

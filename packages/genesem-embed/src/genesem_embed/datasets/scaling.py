@@ -28,8 +28,8 @@ class Scaled:
 def scale_counts(counts: sparse.csr_matrix, scaling: Scaling, scales: npt.NDArray[np.float64] | None = None) -> Scaled:
     """Return counts per 10,000 of a spot, and what `scaling` makes of them.
 
-    `paper` ends there (SemST, equation 15). `released` divides every gene by its standard deviation and clips at 10
-    (`scanpy.pp.scale(zero_center=False, max_value=10)`); `log1p` does so after the logarithm.
+    `paper` ends there (SemST, equation 15), `log1p` at their logarithm. `released` and `log1p-scaled` then divide every
+    gene by its standard deviation and clip at 10 (`scanpy.pp.scale(zero_center=False, max_value=10)`).
 
     Parameters
     ----------
@@ -39,10 +39,10 @@ def scale_counts(counts: sparse.csr_matrix, scaling: Scaling, scales: npt.NDArra
         What to divide the genes by, of the slide that a model was fitted to; None takes their deviations here.
     """
     values = per_ten_thousand(counts)
-    if scaling == "paper":
-        return Scaled(values=values, scales=np.ones(counts.shape[1]))
-    if scaling == "log1p":
+    if scaling in ("log1p", "log1p-scaled"):
         np.log1p(values.data, out=values.data)
+    if scaling in ("paper", "log1p"):
+        return Scaled(values=values, scales=np.ones(counts.shape[1]))
     scales = _deviations(values) if scales is None else scales
     values.data /= scales[values.indices].astype(np.float32)
     np.minimum(values.data, MAX_VALUE, out=values.data)

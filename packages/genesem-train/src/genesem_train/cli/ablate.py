@@ -28,6 +28,7 @@ def ablate(
     ] = None,
     mode: options.Mode = None,
     backbone: options.Backbone = None,
+    clusterer: options.Clusterer = None,
     tables: Annotated[
         str | None, typer.Option(help="Of fusion, semantics, encoder, top-genes, texts. [default: all]")
     ] = None,
@@ -74,6 +75,7 @@ def ablate(
         data={"label_key": label_key},
         model={"backbone": backbone},
         training={"seeds": numbers(seeds), "epochs": epochs, "device": device},
+        domains={"clusterer": clusterer},
         semantics={"recipe": recipe, "space": space, "collection": collection, "top_genes": top_genes},
     )
     wanted = TABLES if tables is None else tuple(name.strip() for name in tables.split(","))

@@ -31,6 +31,7 @@ def fit(
     mode: options.Mode = None,
     backbone: options.Backbone = None,
     fusion: options.Fusion = None,
+    clusterer: options.Clusterer = None,
     semantics: options.SemanticsKind = None,
     recipe: options.Recipe = None,
     space: options.Space = None,
@@ -91,6 +92,7 @@ def fit(
         data={"label_key": label_key, "resolution": resolution},
         model={"fusion": fusion, "backbone": backbone},
         training={"seeds": numbers(seeds), "epochs": epochs, "device": device},
+        domains={"clusterer": clusterer},
         semantics={
             "kind": semantics,
             "recipe": recipe,
@@ -123,11 +125,11 @@ def _fit_cells(
 
 def _summary(result: "FitOutcome") -> list[str]:
     """Return the scores as a table: the mean and sd over seeds, the consensus, the baselines."""
-    from genesem_train.report.scores import differences
+    from genesem_train.report.scores import differences, method_name
 
     metrics = result.metrics
     names = list(metrics["consensus"])
-    rows = {f"{metrics['method']}, mean of {len(metrics['seeds'])} seeds": metrics["mean"], "sd": metrics["sd"]}
+    rows = {f"{method_name(metrics)}, mean of {len(metrics['seeds'])} seeds": metrics["mean"], "sd": metrics["sd"]}
     rows |= {"consensus": metrics["consensus"]}
     rows |= {f"consensus on {name}": found["consensus"] for name, found in metrics.get("slides", {}).items()}
     rows |= metrics["baseline"]

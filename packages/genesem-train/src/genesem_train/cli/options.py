@@ -29,6 +29,9 @@ Backbone = Annotated[str | None, typer.Option(help="semst or stagate.")]
 Fusion = Annotated[
     str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")
 ]
+Clusterer = Annotated[
+    str | None, typer.Option(help="From latent to domains: kmeans, or gmm (one covariance for all, as mclust's EEE).")
+]
 SemanticsKind = Annotated[
     str | None, typer.Option("--semantics", help="Where vectors come from: store, random, unrelated, none.")
 ]

@@ -37,9 +37,16 @@ def resolve_settings(
     """
     from genesem_train.config import resolve_config
 
-    mode = given.get("mode")
-    settings = resolve_config(dataset, preset=preset, path=config, mode=str(mode) if mode else None)
+    kind = _kind(given.get("mode"), sections["model"].get("backbone"))
+    settings = resolve_config(dataset, preset=preset, path=config, kind=kind)
     settings = settings.with_values(None, **given)
     for section, values in sections.items():
         settings = settings.with_values(section, **values)
     return settings.with_domain_counts(*domain_counts(n_domains))
+
+
+def _kind(mode: object, backbone: object) -> str | None:
+    """Return the preset of the kind of fit that was asked for, where it is not the published SemST."""
+    if mode == "improved":
+        return "improved"
+    return "stagate" if backbone == "stagate" else None

@@ -17,6 +17,7 @@ from genesem_train.config.sections import (
     SemanticsConfig,
     TrainingConfig,
 )
+from genesem_train.errors import ConfigError
 
 Method = Literal["semst", "smooth-pca", "pca"]
 
@@ -43,6 +44,15 @@ class FitConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     domains: DomainsConfig = field(default_factory=DomainsConfig)
     semantics: SemanticsConfig = field(default_factory=SemanticsConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse settings that cannot be had together."""
+        if self.domains.consensus == "latents" and self.domains.clusterer != "kmeans":
+            msg = (
+                f"clusterer {self.domains.clusterer} takes no latents of several seeds side by side; expected kmeans "
+                'with consensus "latents": take --clusterer kmeans, or consensus = "labels" in [domains]'
+            )
+            raise ConfigError(msg)
 
     @property
     def datasets(self) -> tuple[str, ...]:

@@ -57,9 +57,14 @@ def load_config(path: Path, dataset: str | None) -> FitConfig:
 
 
 def resolve_config(
-    dataset: str | None, *, preset: str | None = None, path: Path | None = None, mode: str | None = None
+    dataset: str | None, *, preset: str | None = None, path: Path | None = None, kind: str | None = None
 ) -> FitConfig:
-    """Return the config file's settings, or the preset's: the named one, the mode's or data set's own, or ``default``.
+    """Return the config file's settings, or the preset's: the named one, `kind`, the data set's own, or ``default``.
+
+    Parameters
+    ----------
+    kind
+        Preset of a kind of fit, such as ``improved``: it suits any data set.
 
     Raises
     ------
@@ -75,8 +80,8 @@ def resolve_config(
         msg = "no data set is named; add --dataset NAME or FILE.h5ad (genesem-embed datasets list shows the names)"
         raise ConfigError(msg)
     entry = find_dataset(dataset) if is_registered(dataset) else None
-    own = "improved" if mode == "improved" else entry.preset if entry else None
-    config = load_preset(preset or own or "default", dataset)
+    own = entry.preset if entry else None
+    config = load_preset(preset or kind or own or "default", dataset)
     if entry is None:
         return config
     resolution = "single-cell" if entry.resolution == "single-cell" else "spot-array"

@@ -79,6 +79,8 @@ class TrainingConfig:
 class DomainsConfig:
     """From latent to domains."""
 
+    clusterer: Literal["kmeans", "gmm"] = "kmeans"
+    """k-means, or a Gaussian mixture whose domains share one covariance, as mclust's EEE has it."""
     vote_neighbours: int = 0
     """Majority vote over so many nearest spots; 0 leaves the domains as they are."""
     consensus: Literal["labels", "latents"] = "labels"

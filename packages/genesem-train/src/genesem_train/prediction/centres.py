@@ -14,6 +14,9 @@ from genesem_train.domains import centre_and_norm, match_labels
 CENTRES = "centres"
 JOINT = "joint_centres"
 NORMS = "norms"
+AXES = "axes"
+RIDGE = 1e-6
+"""Of the mean variance, added to every variance, as the mixture does."""
 
 Domains = Int[np.ndarray, " spot"]
 Latents = Mapping[int, Float[np.ndarray, "spot dim"]]
@@ -30,11 +33,24 @@ class FittedDomains:
     """Of the consensus domains themselves, where these were found in all latents side by side; else nothing."""
     norms: Mapping[int, float] = field(default_factory=dict)
     """What each latent is divided by beside the others."""
+    axes: Mapping[int, Float[np.ndarray, "dim dim"]] = field(default_factory=dict)
+    """What takes each latent to where its domains are round, for those of a Gaussian mixture; else nothing."""
 
     @classmethod
-    def learn(cls, latents: Latents, labellings: Mapping[int, Domains], consensus: Domains, *, joint: bool) -> Self:
-        """Return the centres of a fit; `joint` where its consensus was found in all latents side by side."""
+    def learn(
+        cls, latents: Latents, labellings: Mapping[int, Domains], consensus: Domains, *, joint: bool, tied: bool = False
+    ) -> Self:
+        """Return the centres of a fit.
+
+        Parameters
+        ----------
+        joint
+            Whether its consensus was found in all latents side by side.
+        tied
+            Whether its domains are those of a Gaussian mixture with one covariance.
+        """
         return cls(
+            axes={seed: _rounding(latent, labellings[seed]) for seed, latent in latents.items()} if tied else {},
             centres={seed: _matched_centres(latent, labellings[seed], consensus) for seed, latent in latents.items()},
             joint={seed: domain_centres(latent, consensus) for seed, latent in latents.items()} if joint else {},
             norms={seed: centre_and_norm(latent)[1] for seed, latent in latents.items()} if joint else {},
@@ -46,8 +62,9 @@ class FittedDomains:
         return max(len(centres) for centres in self.centres.values())
 
     def of_seed(self, seed: int, latent: Float[np.ndarray, "spot dim"]) -> Domains:
-        """Return the domain whose centre in the seed's latent is nearest to each spot."""
-        return nearest_domains(latent, self.centres[seed])
+        """Return the domain whose centre in the seed's latent is nearest to each spot, for a mixture as it measures."""
+        axes = self.axes.get(seed, np.eye(latent.shape[1]))
+        return nearest_domains(latent @ axes, self.centres[seed] @ axes)
 
     def together(self, latents: Latents, labellings: Mapping[int, Domains]) -> Domains:
         """Return the domains of all seeds, as their consensus was found.
@@ -66,7 +83,7 @@ class FittedDomains:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all numbers by name."""
-        parts = {CENTRES: self.centres, JOINT: self.joint, NORMS: self.norms}
+        parts = {CENTRES: self.centres, JOINT: self.joint, NORMS: self.norms, AXES: self.axes}
         return {
             f"{name}/{seed}": torch.from_numpy(np.array(value))
             for name, by_seed in parts.items()
@@ -82,7 +99,17 @@ class FittedDomains:
             return {int(path.removeprefix(f"{name}/")): tensor.numpy() for path, tensor in own.items()}
 
         norms = {seed: float(norm) for seed, norm in by_seed(NORMS).items()}
-        return cls(centres=by_seed(CENTRES), joint=by_seed(JOINT), norms=norms)
+        return cls(centres=by_seed(CENTRES), joint=by_seed(JOINT), norms=norms, axes=by_seed(AXES))
+
+
+def _rounding(latent: Float[np.ndarray, "spot dim"], own: Domains) -> Float[np.ndarray, "dim dim"]:
+    """Return the matrix after which distances are those by the domains' common covariance (Mahalanobis)."""
+    values = np.asarray(latent, dtype=np.float64)
+    within = values - domain_centres(values, own)[own]
+    covariance = within.T @ within / len(values)
+    covariance.flat[:: len(covariance) + 1] += max(RIDGE * values.var(), np.finfo(np.float64).tiny)
+    rounding: Float[np.ndarray, "dim dim"] = np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(covariance)).T)
+    return rounding
 
 
 def _matched_centres(

@@ -58,6 +58,7 @@ def fitted_state(
             {seed: run.domains for seed, run in runs.items()},
             domains,
             joint=config.domains.consensus == "latents",
+            tied=config.domains.clusterer == "gmm",
         ),
         kept={name: tensor for run in runs.values() for name, tensor in run.kept.items()},
     )

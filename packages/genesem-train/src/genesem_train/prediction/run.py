@@ -21,7 +21,7 @@ from genesem_train.prediction.new_spots import Prediction, predict_domains
 from genesem_train.report import ReportInput
 from genesem_train.run import FitOutcome, find_semantics
 from genesem_train.scores.intervals import mean_and_sd
-from genesem_train.scores.summary import rate, shared_scores
+from genesem_train.scores.summary import named_fit, rate, shared_scores
 from genesem_train.semantics import Semantics
 from genesem_train.slides import load_slides
 from genesem_train.spots import Spots
@@ -148,7 +148,7 @@ def _metrics(
     mean, sd = mean_and_sd(shared_scores([{n: v for n, v in one.items() if n != "seed"} for one in seeds]))
     metrics = {
         "method": config.method,
-        "mode": config.mode,
+        **named_fit(config),
         "model_folder": model.name,
         "dataset": spots.name,
         "n_spots": len(spots.coords),

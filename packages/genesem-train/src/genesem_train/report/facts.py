@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from genesem_train.report.inputs import ReportInput
-from genesem_train.report.scores import ahead, differences
+from genesem_train.report.scores import ahead, differences, method_name
 
 TIMING = {"preprocess_s": "preprocessing (s)", "fit_s": "fit, all seeds (s)", "s_per_epoch": "one epoch (s)"}
+
+CLUSTERERS = {"kmeans": "k-means", "gmm": "a Gaussian mixture with one covariance for all domains"}
 
 
 def slide_facts(inputs: ReportInput) -> dict[str, str]:
@@ -29,6 +31,8 @@ def identity(inputs: ReportInput) -> dict[str, str]:
     shown = {"collection": metrics.get("collection") or "none: no language-model vectors were used"}
     if metrics.get("space"):
         shown["space"] = _one_line(metrics["space"])
+    if metrics.get("clusterer"):
+        shown["domains from the latent by"] = CLUSTERERS[metrics["clusterer"]]
     timing = metrics.get("timing", {})
     shown.update({label: f"{timing[name]:.3g}" for name, label in TIMING.items() if name in timing})
     if recall := metrics.get("graph", {}).get("feature_recall"):
@@ -40,7 +44,7 @@ def identity(inputs: ReportInput) -> dict[str, str]:
 
 def notes(inputs: ReportInput) -> list[str]:
     """Return how the numbers were obtained, in sentences a reader can hold against us."""
-    metrics, method = inputs.metrics, str(inputs.metrics.get("method", "the method"))
+    metrics, method = inputs.metrics, method_name(inputs.metrics)
     said = ["No label touched training, the choice of an epoch or stopping: every score is that of the last epoch."]
     if metrics.get("baseline"):
         said.append("The baselines ran on the same slide with the same number of domains and no language model.")

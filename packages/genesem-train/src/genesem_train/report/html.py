@@ -9,14 +9,14 @@ from genesem_train.report.facts import identity, notes, slide_facts
 from genesem_train.report.figures import FIGURES
 from genesem_train.report.inputs import ReportInput
 from genesem_train.report.page import Page, PageFigure, Table, write_page
-from genesem_train.report.scores import score_table
+from genesem_train.report.scores import method_name, score_table
 
 
 def write_html(inputs: ReportInput, figures: Sequence[Path], path: Path) -> Path:
     """Write the page to `path` and return it; `figures` are files that `write_figures` made."""
     page = Page(
         title=inputs.name,
-        subtitle=f"Spatial domains by {inputs.metrics.get('method', 'domains')}",
+        subtitle=f"Spatial domains by {method_name(inputs.metrics)}",
         scores=score_table(inputs.metrics),
         notes=notes(inputs),
         figures=[

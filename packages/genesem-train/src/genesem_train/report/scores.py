@@ -21,9 +21,15 @@ SCORES: dict[str, tuple[str, str, int]] = {
 }
 
 
+def method_name(metrics: Mapping[str, Any]) -> str:
+    """Return what readers know a fit by: its network and its mode, or the method that has neither."""
+    name = str(metrics.get("backbone") or metrics.get("method", "this fit"))
+    return f"{name}, {metrics['mode']}" if metrics.get("mode") else name
+
+
 def score_table(metrics: Mapping[str, Any]) -> Table:
     """Return the table of all scores that `metrics` holds; a score that is not there is an empty cell."""
-    method = str(metrics.get("method", "this fit"))
+    method = method_name(metrics)
     seeds = metrics.get("seeds") or []
     groups: list[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]] = []
     if len(seeds) > 1:

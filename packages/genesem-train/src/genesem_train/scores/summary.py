@@ -35,7 +35,7 @@ def summarise(
     fit_s = sum(run.seconds for run in runs.values())
     metrics = {
         "method": config.method,
-        "mode": config.mode if config.method == "semst" else None,
+        **named_fit(config),
         "dataset": spots.name,
         "n_spots": int(spots.data.n_obs),
         "n_domains": spots.n_domains,
@@ -59,6 +59,13 @@ def summarise(
         "peak_rss_mb": peak_rss_mb(),
     }
     return {name: value for name, value in metrics.items() if value is not None}
+
+
+def named_fit(config: FitConfig) -> dict[str, str]:
+    """Return what readers of a fit's scores must know: its network, mode and clusterer; of a baseline nothing."""
+    if config.method != "semst":
+        return {}
+    return {"mode": config.mode, "backbone": config.model.backbone, "clusterer": config.domains.clusterer}
 
 
 def slide_scores(spots: Spots, runs: Mapping[int, SeedRun], domains: Domains) -> dict[str, dict[str, Any]]:

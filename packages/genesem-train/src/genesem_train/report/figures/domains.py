@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from genesem_train.report.figures.slide_map import domain_maps, placed_maps
 from genesem_train.report.inputs import ReportInput
 from genesem_train.report.palette import annotation_codes, code_names, match_codes
+from genesem_train.report.scores import method_name
 
 
 def reference_codes(inputs: ReportInput) -> tuple[Int[np.ndarray, " spot"], list[str]]:
@@ -25,7 +26,7 @@ def consensus_codes(inputs: ReportInput) -> tuple[Int[np.ndarray, " spot"], list
 
 def method_title(inputs: ReportInput) -> str:
     """Return how the method's own panel is called."""
-    method = str(inputs.metrics.get("method", "domains"))
+    method = method_name(inputs.metrics)
     return f"{method}, consensus of {len(inputs.seed_domains)} seeds" if len(inputs.seed_domains) > 1 else method
 
 
