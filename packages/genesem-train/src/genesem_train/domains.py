@@ -33,7 +33,8 @@ def kmeans_domains(latent: Float[np.ndarray, "spot dim"], n_domains: int, seed: 
 def gmm_domains(latent: Float[np.ndarray, "spot dim"], n_domains: int, seed: int) -> Int[np.ndarray, " spot"]:
     """Return the domains of a Gaussian mixture with one covariance for all, the best of 10 starts from k-means.
 
-    This is the model that mclust calls EEE, by which STAGATE and many after it cluster; mclust starts it otherwise.
+    This is the model that mclust calls EEE, by which STAGATE and many after it cluster. mclust starts it from a
+    hierarchical clustering; where domains are long and lie aslant, k-means starts can miss what that finds.
     There can be fewer domains than asked for, where no spot is likeliest in one of them.
     """
     values = np.asarray(latent, dtype=np.float64)
