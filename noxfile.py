@@ -21,7 +21,10 @@ TESTING = (
 OLDEST_TESTS = (
     *(f"tests/embed/{part}" for part in ("store/test_store.py", "datasets/test_preprocess.py", "test_build.py")),
     *(f"tests/embed/encoders/{part}" for part in ("test_exactness.py", "test_models.py")),
-    *(f"tests/train/{part}" for part in ("graphs", "losses", "models", "report", "training/test_fit.py", "test_run.py")),
+    *(
+        f"tests/train/{part}"
+        for part in ("graphs", "losses", "models", "report", "training/test_fit.py", "test_run.py")
+    ),
     # transformers 4 gives BERT no choice of attention: such models run padded there, with the same vectors.
     "--deselect=tests/embed/encoders/test_exactness.py::test_the_packed_way_is_taken",
 )

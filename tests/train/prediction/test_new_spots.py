@@ -5,6 +5,7 @@ import shutil
 
 import anndata as ad
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -101,12 +102,12 @@ def test_the_other_half_of_the_tissue_gets_the_same_layers(model, files, store, 
     found = run_predict(
         model, str(files / "right.h5ad"), store_place=store, out=tmp_path / "right", label_key="region"
     ).metrics
-    assert found["consensus"]["ari"] > 20  # chance is 0
+    assert found["consensus"]["ari"] > 60  # chance is 0
     assert len(found["seeds"]) == 3
     left, right = results(model, tmp_path / "right")
     # what a domain is called on the left, it is on the right; chance is one in seven
-    region = left.obs.groupby("domain", observed=True)["region"].agg(lambda regions: regions.mode()[0])
-    assert (right.obs["domain"].map(region).astype(str) == right.obs["region"].astype(str)).mean() > 0.4
+    region = pd.crosstab(left.obs["domain"].astype(str), left.obs["region"].astype(str)).idxmax(axis=1)
+    assert (right.obs["domain"].astype(str).map(region) == right.obs["region"].astype(str)).mean() > 0.7
     assert right.obs["domain_confidence"].between(0, 1).all()
     assert right.obs["domain_confidence"].mean() > 0.8
 

@@ -63,10 +63,11 @@ def field_inputs(
         Which slide each spot is of, where there are several: no edge joins two.
     """
     slides = np.zeros(len(coords), dtype=np.int64) if slide_of is None else slide_of
-    components = count_components(counts)
-    field = smooth_field(components.scores, _spatial(coords, slides, FIELD_NEIGHBOURS))
+    graph = _spatial(coords, slides, FIELD_NEIGHBOURS)
+    components = count_components(counts, graph)
+    field = smooth_field(components.scores, graph)
     white, whitening = (None, None) if semantics is None else whiten(semantics)
-    loaded = components.axes.loadings * np.sqrt(field.explained) * components.scores.std(axis=0)
+    loaded = components.loadings * np.sqrt(field.explained) * components.scores.std(axis=0)
     transforms = FieldTransforms(
         axes=components.axes,
         strengths=field.strengths,
