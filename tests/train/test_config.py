@@ -67,6 +67,24 @@ def test_the_registry_names_preset_label_key_and_number_of_domains():
     assert resolve_config("slide.h5ad").preset == "default"
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "value", "expected"),
+    [
+        ("training", "lr", -1.0, "above 0"),
+        ("training", "epochs", 0, "from 1"),
+        ("training", "seeds", (-1, 0), "whole numbers from 0"),
+        ("training", "seeds", (2**32,), "whole numbers from 0"),
+        ("training", "seeds", (0, 0), "each seed once"),
+        ("model", "latent_dim", 0, "from 1"),
+        ("loss", "spatial", -0.1, "from 0"),
+        ("preprocess", "n_hvg", 0, "from 1"),
+    ],
+)
+def test_values_out_of_range_are_refused(section, name, value, expected):
+    with pytest.raises(ConfigError, match=f"{name} is .*expected .*{expected}"):
+        load_preset("demo", "demo").with_values(section, **{name: value})
+
+
 def test_a_kind_of_fit_comes_before_the_data_sets_own_preset():
     assert resolve_config("dlpfc-151672", kind="stagate").preset == "stagate"
     assert resolve_config("dlpfc-151672", kind="stagate", preset="demo").preset == "demo"

@@ -2,7 +2,11 @@
 
 import json
 import signal
+import subprocess
+import sys
+import time
 import tomllib
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -168,7 +172,7 @@ def test_another_backbone_runs_the_same_way(slide_file, store_place, tmp_path):
     result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
     assert ad.read_h5ad(result.out / "result.h5ad").obsm["X_genesem"].shape[1] == 30
     page = (result.out / "report.html").read_text("utf-8")
-    assert "Spatial domains by stagate, faithful" in page
+    assert "Spatial domains by stagate with fsm, faithful" in page
     assert "a Gaussian mixture with one covariance for all domains" in page
 
 
@@ -202,9 +206,43 @@ def test_bad_input_is_one_line(slide_file, store_place, tmp_path):
     assert "one of semst" in refused(*base, "--method", "magic")
     assert "one of fsm" in refused(*base, "--fusion", "glue")
     assert str(tmp_path / "nowhere") in refused(*base, "--n-domains", 7, "--store", tmp_path / "nowhere")
+    assert "take --clusterer kmeans" in refused(*base, "--mode", "improved", "--clusterer", "gmm")
     assert not out.exists()
 
 
-def test_wrong_seeds_are_wrong_usage(slide_file):
-    done = CliRunner().invoke(app, ["fit", "--dataset", str(slide_file), "--seeds", "one"])
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="no /proc here, where rights allow what the system refuses")
+def test_a_place_that_takes_no_files_is_told_before_training(slide_file):
+    arguments = ["--dataset", slide_file, "--semantics", "none", "--n-domains", 7, "--out", "/proc/result"]
+    assert "--out /proc/result cannot be written" in refused(*arguments, "--epochs", 10**6)
+
+
+@pytest.mark.parametrize("seeds", ["one", "0,0", "-1", ""])
+def test_wrong_seeds_are_wrong_usage(slide_file, seeds):
+    done = CliRunner().invoke(app, ["fit", "--dataset", str(slide_file), "--seeds", seeds])
     assert done.exit_code == 2
+
+
+def test_a_job_that_is_terminated_leaves_its_checkpoint_alone(slide_file, tmp_path):
+    """SIGTERM, as job schedulers send it."""
+    command = [
+        sys.executable,
+        "-c",
+        "from genesem_train.cli import main; main()",
+        "fit",
+        "--dataset",
+        str(slide_file),
+        "--semantics",
+        "none",
+    ]
+    command += ["--n-domains", "7", "--seeds", "0", "--epochs", "1000000", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    kept, deadline = tmp_path / ".out.checkpoints", time.monotonic() + 120
+    while not any(kept.glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.terminate()
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert [line for line in told.splitlines() if line.startswith("error: ")] == [
+        "error: interrupted; nothing half-written was left: run again, with --resume to go on"
+    ]
+    assert list(tmp_path.iterdir()) == [kept]

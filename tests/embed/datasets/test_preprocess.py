@@ -50,6 +50,12 @@ def test_equals_scanpy(slide, scaling, log):
     np.testing.assert_allclose(found.X.toarray(), expected.X.toarray(), rtol=2e-5)
 
 
+def test_one_gene_is_too_few():
+    one = ad.AnnData(sparse.csr_matrix(np.ones((20, 1), dtype=np.float32)))
+    with pytest.raises(InputError, match="one gene is found in at least 10 of the 20 spots"):
+        preprocess(one, PreprocessOptions())
+
+
 def test_values_that_are_not_scaled_by_hand():
     counts = ad.AnnData(sparse.csr_matrix(np.array([[1, 3, 0], [2, 0, 6], [0, 0, 0]], dtype=np.float32)))
     paper, log1p = (preprocess(counts, PreprocessOptions(min_cells=1, scaling=how)).X for how in ("paper", "log1p"))

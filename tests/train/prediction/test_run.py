@@ -115,6 +115,10 @@ def test_what_cannot_be_predicted_is_refused(model, files, store, tmp_path):
         (folder / "config.toml").write_text("\n".join(lines))
         with pytest.raises(ConfigError, match=words):
             run_predict(folder, str(files / "new.h5ad"), store_place=store)
+    cut = shutil.copytree(model, tmp_path / "cut")
+    (cut / "metrics.json").write_text((model / "metrics.json").read_text("utf-8")[:300], "utf-8")
+    with pytest.raises(ConfigError, match="metrics.json cannot be read"):
+        run_predict(cut, str(files / "new.h5ad"), store_place=store)
     earlier = tmp_path / "earlier"
     earlier.mkdir()
     for name in ("config.toml", "metrics.json"):

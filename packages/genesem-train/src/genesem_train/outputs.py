@@ -5,8 +5,8 @@ the one from before, never half of one.
 """
 
 import json
-import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +33,15 @@ SEED = "seed-"
 OWN_NAMES = {"metrics.json", "config.toml", "result.h5ad", "model.safetensors", "figures", "report.html", "tables"}
 
 
+def _takes_files(folder: Path) -> bool:
+    """Tell whether something can be written to a folder, by writing to it: rights alone do not say so."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
 def check_out(out: Path) -> None:
     """Pass when `out` is free, empty, or an earlier result that may be replaced, and can be written.
 
@@ -42,7 +51,7 @@ def check_out(out: Path) -> None:
         When it is a file, holds anything that a fit did not write, or lies where nothing can be written.
     """
     existing = next(folder for folder in (out.resolve().parent, *out.resolve().parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    if not _takes_files(existing):
         msg = f"--out {out} cannot be written: {existing} is no folder that you may write to; give another --out"
         raise ConfigError(msg)
     if not out.exists():

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from genesem_train.errors import ConfigError
+
 
 def record_path(folder: Path, identity: object) -> Path:
     """Return where the result of `identity`, plain JSON values that decide it, is kept."""
@@ -31,6 +33,19 @@ def record(path: Path, result: dict[str, Any]) -> None:
 
 
 def load_record(path: Path) -> dict[str, Any]:
-    """Return a result that was kept."""
-    kept: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    """Return a result that was kept.
+
+    Raises
+    ------
+    ConfigError
+        When the file cannot be read as a JSON object.
+    """
+    try:
+        kept = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        msg = f"{path} cannot be read: {error}; expected what a finished fit wrote: fit again"
+        raise ConfigError(msg) from error
+    if not isinstance(kept, dict):
+        msg = f"{path} holds a {type(kept).__name__}; expected a JSON object, as a finished fit writes it: fit again"
+        raise ConfigError(msg)
     return kept

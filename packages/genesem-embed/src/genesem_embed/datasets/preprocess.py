@@ -16,6 +16,8 @@ from genesem_embed.datasets.options import PreprocessOptions
 from genesem_embed.datasets.scaling import per_ten_thousand, scale_counts
 from genesem_embed.errors import InputError
 
+WHERE = "--min-cells of genesem-embed build, [preprocess] in a TOML file"
+
 
 def preprocess(slide: AnnData, options: PreprocessOptions, *, drop_unlabelled: str | None = None) -> AnnData:
     """Return the kept spots and the chosen genes of `slide`, with values as the options say.
@@ -38,7 +40,7 @@ def preprocess(slide: AnnData, options: PreprocessOptions, *, drop_unlabelled: s
     Raises
     ------
     InputError
-        No spot has a label, no gene is found in `min_cells` spots, or the choice of variable genes fails.
+        No spot has a label, fewer than two genes are found in `min_cells` spots, or the choice of variable genes fails.
     """
     kept = slide if drop_unlabelled is None else slide[labels(slide, drop_unlabelled).notna()]
     counts = sparse.csr_matrix(kept.X, dtype=np.float32)
@@ -59,7 +61,13 @@ def _frequent_genes(counts: sparse.csr_matrix, min_cells: int) -> npt.NDArray[np
     if not len(genes):
         msg = (
             f"no gene is found in at least {min_cells} of the {counts.shape[0]} spots; the most frequent one is in "
-            f"{n_cells.max(initial=0)}: lower --min-cells (min_cells in a preset) to at most that"
+            f"{n_cells.max(initial=0)}: lower min_cells ({WHERE}) to at most that"
+        )
+        raise InputError(msg)
+    if len(genes) < 2:
+        msg = (
+            f"one gene is found in at least {min_cells} of the {counts.shape[0]} spots; expected at least 2: "
+            f"take a slide with more genes, or lower min_cells ({WHERE})"
         )
         raise InputError(msg)
     return genes

@@ -64,8 +64,6 @@ def ablate(
         _ablate_cells(dataset, store, config, out, given, epochs, as_json)
         return
 
-    from genesem_train.ablations import TABLES, run_domain_ablations, terminal_lines
-
     settings = resolve_settings(
         dataset,
         preset,
@@ -78,6 +76,8 @@ def ablate(
         domains={"clusterer": clusterer},
         semantics={"recipe": recipe, "space": space, "collection": collection, "top_genes": top_genes},
     )
+    from genesem_train.ablations import TABLES, run_domain_ablations, terminal_lines
+
     wanted = TABLES if tables is None else tuple(name.strip() for name in tables.split(","))
     with FitProgress() as progress:
         found = run_domain_ablations(

@@ -1,8 +1,11 @@
 """How the command line speaks: results to stdout, progress to stderr, a problem in one line."""
 
 import json
+import signal
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -24,7 +27,8 @@ class OneLineErrors(TyperGroup):
         """Run the command; with ``--debug`` let the traceback through."""
         warnings.showwarning = lambda message, *where: typer.echo(f"warning: {message}", err=True)
         try:
-            return super().invoke(ctx)
+            with _terminate_as_interrupt():
+                return super().invoke(ctx)
         except (GenesemError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
@@ -37,6 +41,19 @@ class OneLineErrors(TyperGroup):
             hint = "run again with --debug before the command and report it"
             typer.echo(f"error: unexpected {type(error).__name__}: {error}; {hint}", err=True)
         raise typer.Exit(1)
+
+
+@contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Treat SIGTERM, which job schedulers send, as Ctrl-C: a fit keeps its checkpoint, nothing half-written is left."""
+    if threading.current_thread() is not threading.main_thread():  # a library user drives the app and keeps the signals
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def say(result: Mapping[str, Any], lines: Sequence[str], *, as_json: bool) -> None:
@@ -73,7 +90,10 @@ def numbers(text: str | None, option: str = "--seeds") -> tuple[int, ...] | None
     if text is None:
         return None
     try:
-        return tuple(int(part) for part in text.split(","))
+        found = tuple(int(part) for part in text.split(","))
     except ValueError:
-        msg = f"{text!r} is not a list of whole numbers; expected such as 0,1,2"
-        raise typer.BadParameter(msg, param_hint=option) from None
+        found = ()
+    if not found or min(found) < 0 or len(set(found)) < len(found):
+        msg = f"{text!r} is no list of different whole numbers from 0; expected such as 0,1,2"
+        raise typer.BadParameter(msg, param_hint=option)
+    return found

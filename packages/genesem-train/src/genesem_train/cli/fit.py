@@ -75,8 +75,6 @@ def fit(
         _fit_cells(dataset, store, config, out, of_cells, epochs, as_json)
         return
 
-    from genesem_train.run import run_fit
-
     settings = resolve_settings(
         dataset,
         preset,
@@ -101,6 +99,8 @@ def fit(
             "top_genes": top_genes,
         },
     )
+    from genesem_train.run import run_fit  # after the settings: a wrong one is told before torch is loaded
+
     with FitProgress() as progress:
         result = run_fit(settings, store_place=store, out=out, resume=resume, on_epoch=progress.epoch)
     if result.metrics:
@@ -129,8 +129,12 @@ def _summary(result: "FitOutcome") -> list[str]:
 
     metrics = result.metrics
     names = list(metrics["consensus"])
-    rows = {f"{method_name(metrics)}, mean of {len(metrics['seeds'])} seeds": metrics["mean"], "sd": metrics["sd"]}
-    rows |= {"consensus": metrics["consensus"]}
+    name, n_seeds = method_name(metrics), len(metrics["seeds"])
+    if n_seeds > 1:
+        rows = {f"{name}, mean of {n_seeds} seeds": metrics["mean"], "sd": metrics["sd"]}
+        rows["consensus"] = metrics["consensus"]
+    else:
+        rows = {f"{name}, seed {metrics['seeds'][0]['seed']}": metrics["consensus"]}
     rows |= {f"consensus on {name}": found["consensus"] for name, found in metrics.get("slides", {}).items()}
     rows |= metrics["baseline"]
     width = max(map(len, rows)) + 2
@@ -142,4 +146,6 @@ def _summary(result: "FitOutcome") -> list[str]:
     for label, scores in rows.items():
         cells = (f"{scores[name]:13.2f}" if name in scores else " " * 13 for name in names)
         lines.append(f"{label:<{width}}" + "".join(cells))
+    if "ari" not in names:
+        lines += ["", "chaos, pas: lower is smoother; silhouette: higher is tighter. With --label-key COLUMN, scores."]
     return [*lines, "", *differences(metrics), f"report: {result.out / 'report.html'}"]

@@ -43,4 +43,9 @@ class FitProgress:
             return
         self._drawn = time.perf_counter()
         terms = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-        self._bar.update(self._task, completed=done, description=f"seed {seed}", losses=terms)
+        self._bar.update(
+            self._task,
+            completed=done,
+            description=f"seed {seed}" if done < total else "scores and report",
+            losses=terms,
+        )

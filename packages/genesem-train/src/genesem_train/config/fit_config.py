@@ -49,8 +49,8 @@ class FitConfig:
         """Refuse settings that cannot be had together."""
         if self.domains.consensus == "latents" and self.domains.clusterer != "kmeans":
             msg = (
-                f"clusterer {self.domains.clusterer} takes no latents of several seeds side by side; expected kmeans "
-                'with consensus "latents": take --clusterer kmeans, or consensus = "labels" in [domains]'
+                f'clusterer {self.domains.clusterer} does not go with consensus "latents", that of --mode improved; '
+                'expected kmeans: take --clusterer kmeans, or set consensus = "labels" in [domains]'
             )
             raise ConfigError(msg)
 

@@ -3,9 +3,24 @@
 import dataclasses
 import difflib
 import types
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin
 
 from genesem_train.errors import ConfigError
+
+ABOVE_ZERO = frozenset({"lr", "radius", "modulator_ratio"})
+LEAST: Mapping[str, int] = MappingProxyType(
+    {
+        **dict.fromkeys(("epochs", "hidden_dim", "latent_dim", "spatial_k", "feature_k", "n_hvg", "top_genes"), 1),
+        **dict.fromkeys(("min_cells", "weight_decay", "self_weight", "vote_neighbours"), 0),
+        **dict.fromkeys(("zinb", "spatial", "correlation"), 0),
+        "n_domains": 2,
+    }
+)
+"""The least value of a setting, in whatever section it stands."""
+SEEDS = 2**32
+"""So many seeds there are: scikit-learn takes no others."""
 
 
 def build_settings(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa: ANN401 (any class of settings)
@@ -23,7 +38,21 @@ def build_settings(cls: Any, values: dict[str, Any], where: str) -> Any:  # noqa
             hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(fields)}"
             msg = f"{where}: unknown setting {name!r}{hint}"
             raise ConfigError(msg)
-    return cls(**{name: _convert(fields[name].type, value, f"{where}: {name}") for name, value in values.items()})
+    return cls(**{name: _setting(name, fields[name].type, value, f"{where}: {name}") for name, value in values.items()})
+
+
+def _setting(name: str, kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (any setting)
+    """Return a value of the right type and within its range."""
+    found = _convert(kind, value, where)
+    if isinstance(found, (int, float)) and not isinstance(found, bool):
+        if name in ABOVE_ZERO:
+            _check(found > 0, found, "a number above 0", where)
+        if name in LEAST:
+            _check(found >= LEAST[name], found, f"a number from {LEAST[name]}", where)
+    if name == "seeds" and found is not None:
+        _check(all(0 <= seed < SEEDS for seed in found), list(found), f"whole numbers from 0 to {SEEDS - 1}", where)
+        _check(len(set(found)) == len(found), list(found), "each seed once", where)
+    return found
 
 
 def _convert(kind: Any, value: Any, where: str) -> Any:  # noqa: ANN401 (one branch a kind of type)

@@ -3,7 +3,6 @@
 As `genesem_train.run`, this module sees the config; what it calls takes values.
 """
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from genesem_train.outputs import check_out, write_result
 from genesem_train.prediction.fitted import FittedState, carries_over, load_fitted
 from genesem_train.prediction.genes import AlignedCounts, align_genes
 from genesem_train.prediction.new_spots import Prediction, predict_domains
+from genesem_train.recorded import load_record
 from genesem_train.report import ReportInput
 from genesem_train.run import FitOutcome, find_semantics
 from genesem_train.scores.intervals import mean_and_sd
@@ -114,7 +114,7 @@ def _fitted_config(model: Path, dataset: str) -> FitConfig:
             "method semst: fit with --method semst"
         )
         raise ConfigError(msg)
-    metrics = json.loads((model / "metrics.json").read_text("utf-8"))
+    metrics = load_record(model / "metrics.json")
     semantics = replace(config.semantics, space=metrics.get("space") or config.semantics.space, collection=None)
     return replace(config, more_datasets=None, semantics=semantics)
 

@@ -24,6 +24,8 @@ SCORES: dict[str, tuple[str, str, int]] = {
 def method_name(metrics: Mapping[str, Any]) -> str:
     """Return what readers know a fit by: its network and its mode, or the method that has neither."""
     name = str(metrics.get("backbone") or metrics.get("method", "this fit"))
+    if name != metrics.get("method") and metrics.get("fusion", "none") != "none":
+        name = f"{name} with {metrics['fusion']}"  # the backbone's own paper has none
     return f"{name}, {metrics['mode']}" if metrics.get("mode") else name
 
 

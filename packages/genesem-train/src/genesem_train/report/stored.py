@@ -13,6 +13,7 @@ import pandas as pd
 
 from genesem_train.errors import ConfigError
 from genesem_train.markers import Markers
+from genesem_train.recorded import load_record
 from genesem_train.report.figures import write_figures
 from genesem_train.report.html import write_html
 from genesem_train.report.inputs import ReportInput
@@ -69,7 +70,7 @@ def stored_inputs(folder: Path) -> ReportInput:
         raise ConfigError(msg)
     kept = slide.uns[UNS]
     order = json.loads(kept["order"])
-    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    metrics = load_record(folder / "metrics.json")
     return ReportInput(
         name=metrics["dataset"],
         coords=kept["coords"],

@@ -65,7 +65,9 @@ def named_fit(config: FitConfig) -> dict[str, str]:
     """Return what readers of a fit's scores must know: its network, mode and clusterer; of a baseline nothing."""
     if config.method != "semst":
         return {}
-    return {"mode": config.mode, "backbone": config.model.backbone, "clusterer": config.domains.clusterer}
+    model = config.model
+    fusion = "none" if config.semantics.kind == "none" else model.fusion
+    return {"mode": config.mode, "backbone": model.backbone, "fusion": fusion, "clusterer": config.domains.clusterer}
 
 
 def slide_scores(spots: Spots, runs: Mapping[int, SeedRun], domains: Domains) -> dict[str, dict[str, Any]]:
