@@ -29,12 +29,19 @@ def test_a_fit_shows_seed_epochs_loss_terms_and_time_left(screen):
     with genesem_train.cli.progress.FitProgress() as progress:
         assert screen.getvalue() == ""  # nothing before the first epoch
         for epoch in range(1, 9):
-            progress.epoch(3, epoch, 8, {"zinb": 1.23456 / epoch, "spatial": 0.5, "total": 2.0})
+            progress.epoch(3, epoch, 9, {"zinb": 1.23456 / epoch, "spatial": 0.5, "total": 2.0})
+            progress._drawn = 0.0  # draw every epoch
     last = last_line(screen)
     assert "seed 3" in last
-    assert "8/8" in last
+    assert "8/9" in last
     assert "zinb 0.1543  spatial 0.5  total 2" in last
     assert re.search(r"\d:\d\d:\d\d", last)
+
+
+def test_after_the_last_epoch_the_bar_says_what_is_left(screen):
+    with genesem_train.cli.progress.FitProgress() as progress:
+        progress.epoch(0, 2, 2, {"total": 1.0})
+    assert "scores and report" in last_line(screen)
 
 
 def test_a_fit_that_draws_nothing_leaves_the_terminal_alone(screen):
