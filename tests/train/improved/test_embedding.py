@@ -3,7 +3,6 @@ import signal
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
 from sklearn.metrics import adjusted_rand_score
 
 from genesem_train.domains import kmeans_domains
@@ -11,16 +10,6 @@ from genesem_train.improved.embedding import Embedder, embedding, field_job, fie
 from genesem_train.improved.inputs import field_inputs, field_inputs_like
 from genesem_train.models.field_semst import FieldSemST
 from genesem_train.training.checkpoints import Resumable
-
-
-@pytest.fixture
-def slide():
-    """Counts and coordinates of two hundred spots in two halves."""
-    rng = np.random.default_rng(0)
-    coords = rng.uniform(size=(200, 2))
-    kinds = rng.gamma(1.0, size=(2, 50))
-    rates = kinds[(coords[:, 0] > 0.5).astype(int)] * rng.gamma(8.0, 0.2, size=(200, 1))
-    return sparse.csr_matrix(rng.poisson(rates).astype(np.float32)), coords
 
 
 def fit(prepared, *, fusion="fsm", hidden_dim=64, latent_dim=32, **training):

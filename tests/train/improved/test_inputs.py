@@ -1,21 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from scipy import sparse
 
 from genesem_train.graphs import spatial_graph
 from genesem_train.improved.inputs import field_inputs, field_inputs_like, lazy_mean
 from genesem_train.improved.transforms import FieldTransforms
-
-
-@pytest.fixture
-def slide():
-    """Counts and coordinates of two hundred spots in two halves."""
-    rng = np.random.default_rng(0)
-    coords = rng.uniform(size=(200, 2))
-    kinds = rng.gamma(1.0, size=(2, 50))
-    rates = kinds[(coords[:, 0] > 0.5).astype(int)] * rng.gamma(8.0, 0.2, size=(200, 1))
-    return sparse.csr_matrix(rng.poisson(rates).astype(np.float32)), coords
 
 
 def test_lazy_mean_by_hand():

@@ -119,6 +119,12 @@ def test_what_cannot_be_predicted_is_refused(model, files, store, tmp_path):
     (cut / "metrics.json").write_text((model / "metrics.json").read_text("utf-8")[:300], "utf-8")
     with pytest.raises(ConfigError, match="metrics.json cannot be read"):
         run_predict(cut, str(files / "new.h5ad"), store_place=store)
+    unscaled = shutil.copytree(model, tmp_path / "unscaled")
+    text = (model / "config.toml").read_text("utf-8")
+    assert 'scaling = "released"' in text
+    (unscaled / "config.toml").write_text(text.replace('scaling = "released"', 'scaling = "log1p"'), "utf-8")
+    with pytest.raises(ConfigError, match="divided its genes by deviations.*fit again"):
+        run_predict(unscaled, str(files / "new.h5ad"), store_place=store)
     earlier = tmp_path / "earlier"
     earlier.mkdir()
     for name in ("config.toml", "metrics.json"):

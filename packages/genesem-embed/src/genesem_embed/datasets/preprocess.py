@@ -16,7 +16,7 @@ from genesem_embed.datasets.options import PreprocessOptions
 from genesem_embed.datasets.scaling import per_ten_thousand, scale_counts
 from genesem_embed.errors import InputError
 
-WHERE = "--min-cells of genesem-embed build, [preprocess] in a TOML file"
+MIN_CELLS_SETTING = "--min-cells of genesem-embed build, [preprocess] in a TOML file"
 
 
 def preprocess(slide: AnnData, options: PreprocessOptions, *, drop_unlabelled: str | None = None) -> AnnData:
@@ -61,13 +61,13 @@ def _frequent_genes(counts: sparse.csr_matrix, min_cells: int) -> npt.NDArray[np
     if not len(genes):
         msg = (
             f"no gene is found in at least {min_cells} of the {counts.shape[0]} spots; the most frequent one is in "
-            f"{n_cells.max(initial=0)}: lower min_cells ({WHERE}) to at most that"
+            f"{n_cells.max(initial=0)}: lower min_cells ({MIN_CELLS_SETTING}) to at most that"
         )
         raise InputError(msg)
     if len(genes) < 2:
         msg = (
             f"one gene is found in at least {min_cells} of the {counts.shape[0]} spots; expected at least 2: "
-            f"take a slide with more genes, or lower min_cells ({WHERE})"
+            f"take a slide with more genes, or lower min_cells ({MIN_CELLS_SETTING})"
         )
         raise InputError(msg)
     return genes

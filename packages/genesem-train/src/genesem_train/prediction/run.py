@@ -123,6 +123,12 @@ def _spots(
     slide: AnnData, aligned: AlignedCounts, state: FittedState, config: FitConfig, label_key: str | None
 ) -> Spots:
     scaled = scale_counts(aligned.counts, config.preprocess.scaling, state.scales)
+    if not np.array_equal(scaled.scales, state.scales):
+        msg = (
+            f"the fitted model divided its genes by deviations, which scaling {config.preprocess.scaling!r} does not; "
+            "it is of an earlier version: fit again"
+        )
+        raise ConfigError(msg)
     data = AnnData(scaled.values, obs=slide.obs.copy(), obsm=dict(slide.obsm), layers={"counts": aligned.counts})
     data.var_names = state.genes
     data.uns["genesem"] = dict(slide.uns["genesem"])
