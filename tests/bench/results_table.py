@@ -84,14 +84,15 @@ def fit(method: Method, slide: str, data: Path, store: Path, out: Path, group: i
 
 
 def lines(results: dict[tuple[str, str], dict[str, Any]]) -> Iterator[str]:
-    """Yield the table: mean and sd over seeds of ARI x 100, the consensus in brackets."""
+    """Yield the table: mean and sd over seeds of ARI x 100, in brackets the consensus, or the best of 50 starts."""
     yield f"| slide | method | {' | '.join(SEMANTICS.values())} |"
     yield "|---|---|" + "---|" * len(SEMANTICS)
     slides = dict.fromkeys(slide for slide, _ in results)
     for slide in slides:
         some = next(found for (of, _), found in results.items() if of == slide)
         for name, scores in some["baseline"].items():
-            yield f"| {slide} | {name} | {scores['ari']:.1f} |" + " |" * (len(SEMANTICS) - 1)
+            cell = f"{scores['mean']['ari']:.1f} ± {scores['sd']['ari']:.1f} ({scores['ari']:.1f})"
+            yield f"| {slide} | {name} | {cell} |" + " |" * (len(SEMANTICS) - 1)
         for method in METHODS:
             if found := results.get((slide, method.name)):
                 yield f"| {slide} | {method.name} | {' | '.join(_cells(found))} |"

@@ -42,7 +42,9 @@ def make_inputs(n_spots=300, n_domains=7, n_seeds=3, *, labelled=True, semantics
         curve = {"n_domains": [3, 4, 5], "mean": [0.8, 0.9, 0.7], "sd": [0.02, 0.01, 0.03]}
         metrics["n_domains_chosen"] = {**curve, "peaks": [4], "best": 4}
     if labelled:
-        metrics |= {"mean": SCORES, "consensus": SCORES, "baseline": {"smooth-pca": {**SCORES, "ari": 75.3}}}
+        spread = {"mean": {**SCORES, "ari": 74.1}, "sd": dict.fromkeys(SCORES, 3.1) if n_seeds > 1 else {}}
+        plain = {**SCORES, "ari": 75.3, **spread}
+        metrics |= {"mean": SCORES, "consensus": SCORES, "baseline": {"smooth-pca": plain}}
         if n_seeds > 1:
             metrics["sd"] = dict.fromkeys(SCORES, 2.0)
     else:

@@ -35,6 +35,7 @@ FitOne = Callable[..., Trained]
 """A fit of one seed, all but seed, epochs and device given."""
 
 STAGATE_CLIP = 5.0
+BASELINES = ("pca", "smooth-pca")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,16 @@ class SeedRun:
     """How its graphs came out."""
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     """What prediction needs beside the weights, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """What a plain method finds: its components are the same for all seeds, which differ in where k-means starts."""
+
+    domains: Domains
+    """The best of 50 starts, as many as a consensus of latents has."""
+    seeds: Mapping[int, Domains]
+    """The best of 10 starts of every seed of the fit."""
 
 
 def fit_seeds(
@@ -77,7 +88,7 @@ def seed_runs(
     """Yield each seed and its run as it is finished; graphs are built once for all."""
     training = config.training
     if config.method != "semst":
-        yield from ((seed, _plain_run(config, kept, spots, seed)) for seed in training.seeds)
+        yield from _plain_runs(config, kept, spots)
         return
     fit_one = TRAINERS[_trainer_name(config)](config, kept, spots, None if semantics is None else semantics.matrix)
     total = len(training.seeds) * training.epochs
@@ -166,9 +177,14 @@ TRAINERS: Mapping[str, Callable[[FitConfig, AnnData, Spots, Vectors | None], Fit
 )
 
 
-def run_baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, Domains]:
-    """Return the domains of the plain methods that every report shows."""
-    return {name: _plain_domains(name, config, kept, spots, seed=0) for name in ("pca", "smooth-pca")}
+def run_baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, Baseline]:
+    """Return the plain methods that every report shows, with the seeds of the fit."""
+    return {name: _run_baseline(_plain_latent(name, config, kept), config, spots) for name in BASELINES}
+
+
+def _run_baseline(latent: Vectors, config: FitConfig, spots: Spots) -> Baseline:
+    seeds = {seed: kmeans_domains(latent, spots.n_domains, seed) for seed in config.training.seeds}
+    return Baseline(domains=joint_domains([latent], spots.n_domains), seeds=seeds)
 
 
 def _trained_run(trained: Trained, config: FitConfig, spots: Spots, seed: int) -> SeedRun:
@@ -192,18 +208,16 @@ def _voted(domains: Domains, config: FitConfig, spots: Spots) -> Domains:
     return vote_smooth(domains, spots.coords, k) if k else domains
 
 
-def _plain_run(config: FitConfig, kept: AnnData, spots: Spots, seed: int) -> SeedRun:
+def _plain_runs(config: FitConfig, kept: AnnData, spots: Spots) -> Iterator[tuple[int, SeedRun]]:
     begun = time.perf_counter()
-    found = _plain_domains(config.method, config, kept, spots, seed)
     latent = _plain_latent(config.method, config, kept)
-    return SeedRun(latent=latent, domains=found, seconds=time.perf_counter() - begun)
+    for seed in config.training.seeds:
+        found = kmeans_domains(latent, spots.n_domains, seed)
+        yield seed, SeedRun(latent=latent, domains=found, seconds=time.perf_counter() - begun)
+        begun = time.perf_counter()
 
 
-def _plain_domains(name: str, config: FitConfig, kept: AnnData, spots: Spots, seed: int) -> Domains:
-    return kmeans_domains(_plain_latent(name, config, kept), spots.n_domains, seed)
-
-
-def _plain_latent(name: str, config: FitConfig, kept: AnnData) -> Float[np.ndarray, "spot dim"]:
+def _plain_latent(name: str, config: FitConfig, kept: AnnData) -> Vectors:
     if name == "pca":
         return principal_components(kept)
     return smooth_components(kept, single_cell=config.data.resolution == "single-cell")

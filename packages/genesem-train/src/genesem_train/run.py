@@ -90,7 +90,7 @@ def run_fit(
         alpha=sampled(first.alpha),
         beta=sampled(first.beta),
         markers=find_markers(kept, domains, spots.data.var_names),
-        baselines=baselines,
+        baselines={name: found.domains for name, found in baselines.items()},
         metrics=metrics,
         slides=spots.slides,
         config=config.to_mapping(),

@@ -18,10 +18,10 @@ from genesem_train.ablations.grid import TABLES, WITHOUT, Grid, Variant, make_gr
 from genesem_train.ablations.table import compare, write_tables
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
-from genesem_train.methods import Domains, OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
+from genesem_train.methods import Baseline, OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
 from genesem_train.recorded import load_record, record, record_path
 from genesem_train.run import find_semantics, fit_stamp
-from genesem_train.scores.summary import over, rate
+from genesem_train.scores.summary import over_baselines, rate, rate_baseline
 from genesem_train.semantics import build_command, collections_of, find_collection
 from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
@@ -82,7 +82,7 @@ def run_domain_ablations(
         "n_seeds": len(config.training.seeds),
         "epochs": config.training.epochs,
         "rows": compare(rows, WITHOUT),
-        "baseline": {name: rate(spots, found) for name, found in plain.items()},
+        "baseline": {name: rate_baseline(spots, found) for name, found in plain.items()},
         "missing": missing,
     }
     write_tables(result, out)
@@ -156,7 +156,7 @@ def _read(path: Path) -> Fitted:
 
 
 def _row(
-    fitted: dict[int, Fitted], config: FitConfig, spots: Spots, baselines: Mapping[str, Domains]
+    fitted: dict[int, Fitted], config: FitConfig, spots: Spots, baselines: Mapping[str, Baseline]
 ) -> dict[str, Any]:
     """Return what the seeds of a variant come to, apart and together."""
     runs = {seed: run for seed, (_, run) in fitted.items()}
@@ -168,5 +168,5 @@ def _row(
     if spots.annotation is not None:
         domains, _ = seed_consensus(config, runs, spots)
         row["consensus"] = rate(spots, domains)
-        row["over_baseline"] = {name: over(spots, domains, found) for name, found in baselines.items()}
+        row["over_baseline"] = over_baselines(spots, domains, baselines)
     return row

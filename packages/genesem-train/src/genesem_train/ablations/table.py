@@ -75,9 +75,9 @@ def markdown_table(result: Mapping[str, Any]) -> list[str]:
         cells.append(f"{row['agreement']:.1f}" if "agreement" in row else "")
         lines.append("| " + " | ".join([name, *cells]) + " |")
     for name, scores in result["baseline"].items():
-        cells = [part for score in shown for part in (_number(scores, score), "")]
-        empty = [""] * (len(head) - 1 - len(cells))
-        lines.append("| " + " | ".join([f"baseline {name}", *cells, *empty]) + " |")
+        cells = [part for score in shown for part in (_mean_cell(scores, score), "")]
+        cells += [f"{scores['ari']:.1f}"] if result["labels"] else []
+        lines.append("| " + " | ".join([f"baseline {name}", *cells, ""]) + " |")
     return lines
 
 

@@ -125,6 +125,7 @@ def _fit_cells(
 
 def _summary(result: "FitOutcome") -> list[str]:
     """Return the scores as a table: the mean and sd over seeds, the consensus, the baselines."""
+    from genesem_train.domains import CONSENSUS_STARTS
     from genesem_train.report.scores import differences, method_name
 
     metrics = result.metrics
@@ -136,7 +137,10 @@ def _summary(result: "FitOutcome") -> list[str]:
     else:
         rows = {f"{name}, seed {metrics['seeds'][0]['seed']}": metrics["consensus"]}
     rows |= {f"consensus on {name}": found["consensus"] for name, found in metrics.get("slides", {}).items()}
-    rows |= metrics["baseline"]
+    for plain, scores in metrics["baseline"].items():
+        if n_seeds > 1:
+            rows |= {f"{plain}, mean of {n_seeds} seeds": scores["mean"], f"{plain}, sd": scores["sd"]}
+        rows[f"{plain}, best of {CONSENSUS_STARTS} starts"] = scores
     width = max(map(len, rows)) + 2
     lines = [f"{metrics['dataset']}: {metrics['n_spots']} spots, {metrics['n_domains']} domains", ""]
     if chosen := metrics.get("n_domains_chosen"):

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from genesem_train.config import FitConfig
 from genesem_train.memory import peak_rss_mb
-from genesem_train.methods import Domains, SeedRun
+from genesem_train.methods import Baseline, Domains, SeedRun
 from genesem_train.scores.intervals import mean_and_sd
 from genesem_train.scores.metrics import label_free, score
 from genesem_train.scores.separation import ari_difference
@@ -24,7 +24,7 @@ def summarise(
     semantics: Semantics | None,
     runs: dict[int, SeedRun],
     domains: Domains,
-    baselines: dict[str, Domains],
+    baselines: Mapping[str, Baseline],
     preprocess_s: float,
 ) -> dict[str, Any]:
     """Return ``metrics.json``: scores 0 to 100, absent where there is no annotation."""
@@ -48,8 +48,8 @@ def summarise(
         "sd": table.std(ddof=1).to_dict() if len(seeds) > 1 else {},
         "consensus": rate(spots, domains, latent),
         "slides": slide_scores(spots, runs, domains) or None,
-        "baseline": {name: rate(spots, found, latent) for name, found in baselines.items()},
-        "over_baseline": {name: over(spots, domains, found) for name, found in baselines.items()} if labelled else None,
+        "baseline": {name: rate_baseline(spots, found, latent) for name, found in baselines.items()},
+        "over_baseline": over_baselines(spots, domains, baselines) if labelled else None,
         "timing": {
             "preprocess_s": round(preprocess_s, 3),
             "fit_s": round(fit_s, 3),
@@ -80,6 +80,17 @@ def slide_scores(spots: Spots, runs: Mapping[int, SeedRun], domains: Domains) ->
         consensus = rate(spots, domains, latent, members)
         found[name] = {"n_spots": len(members), "mean": mean, "sd": sd, "consensus": consensus}
     return found
+
+
+def rate_baseline(spots: Spots, found: Baseline, latent: Float[np.ndarray, "spot dim"] | None = None) -> dict[str, Any]:
+    """Return the scores of the best of 50 starts, and under `mean` and `sd` those of the seeds."""
+    mean, sd = mean_and_sd(shared_scores([rate(spots, domains, latent) for domains in found.seeds.values()]))
+    return {**rate(spots, found.domains, latent), "mean": mean, "sd": sd}
+
+
+def over_baselines(spots: Spots, domains: Domains, baselines: Mapping[str, Baseline]) -> dict[str, dict[str, float]]:
+    """Return by how many points of ARI `domains` are ahead of each baseline's best of 50 starts."""
+    return {name: over(spots, domains, found.domains) for name, found in baselines.items()}
 
 
 def over(spots: Spots, domains: Domains, others: Domains) -> dict[str, float]:
