@@ -163,6 +163,13 @@ def halves(session: nox.Session) -> None:
 
 
 @nox.session
+def simulated(session: nox.Session) -> None:
+    """Compare mode improved with smoothing on slides of known domains; arguments: seeds, --tissues, --rearranged."""
+    install(session, *BOTH)
+    session.run("python", "tests/bench/simulated.py", *session.posargs, env=ONE_THREAD)
+
+
+@nox.session
 def gpu(session: nox.Session) -> None:
     """Run the tests that need a CUDA device, or say why not."""
     if shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
