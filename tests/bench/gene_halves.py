@@ -36,12 +36,13 @@ def half_slide(slide: str, data: Path, out: Path, draw: int) -> Path:
     return folder
 
 
-def fit(slide: str, data: Path, out: Path, draw: int) -> dict[str, float]:
+def fit(slide: str, data: Path, out: Path, draw: int, slack: float | None) -> dict[str, float]:
     """Return the ARI of both methods on one draw: the consensus of five seeds without semantics, and the baseline."""
     folder = out / f"{slide}-{draw}"
     if not (folder / "metrics.json").exists():
         config = settings(METHODS[0], slide, half_slide(slide, data, out, draw), SEEDS)
-        run_fit(config.with_values("semantics", kind="none"), out=folder)
+        config = config.with_values("smoothing", slack=slack).with_values("semantics", kind="none")
+        run_fit(config, out=folder)
     metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
     return {METHOD: metrics["consensus"]["ari"], BASELINE: metrics["baseline"][BASELINE]["ari"]}
 
@@ -63,12 +64,13 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder of fits and table.")] = Path("results/halves"),
     slides: Annotated[str, typer.Option(help="Comma-separated names.")] = ",".join(SLIDES),
     draws: Annotated[int, typer.Option(min=2, help="Halves of the genes a slide.")] = 10,
+    slack: Annotated[float | None, typer.Option(help="Of mode improved; give it an --out of its own.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, one thread each.")] = 2,
 ) -> None:
     """Fit every draw that is not fitted yet, and write table.md and table.json."""
     names = slides.split(",")
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running = {slide: [pool.submit(fit, slide, data, out, draw) for draw in range(draws)] for slide in names}
+        running = {slide: [pool.submit(fit, slide, data, out, draw, slack) for draw in range(draws)] for slide in names}
         found = {slide: [one.result() for one in futures] for slide, futures in running.items()}
     table = [*lines(found)]
     (out / "table.md").write_text("\n".join([*table, ""]), "utf-8")

@@ -78,6 +78,8 @@ def test_the_registry_names_preset_label_key_and_number_of_domains():
         ("model", "latent_dim", 0, "from 1"),
         ("loss", "spatial", -0.1, "from 0"),
         ("preprocess", "n_hvg", 0, "from 1"),
+        ("smoothing", "slack", -0.5, "from 0"),
+        ("smoothing", "slack", float("nan"), "from 0"),
     ],
 )
 def test_values_out_of_range_are_refused(section, name, value, expected):

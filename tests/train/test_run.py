@@ -15,9 +15,11 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
+from genesem_embed.datasets import preprocess
 from genesem_embed.store import CollectionMissingError
 from genesem_train.cli import app
 from genesem_train.config import load_preset
+from genesem_train.improved.inputs import field_inputs
 from genesem_train.outputs import OWN_NAMES
 from genesem_train.run import run_fit
 
@@ -182,7 +184,11 @@ def test_another_backbone_runs_the_same_way(slide_file, store_place, tmp_path):
 def test_the_improved_mode_runs_the_same_way_and_says_so(slide_file, store_place, tmp_path):
     settings = load_preset("improved", str(slide_file)).with_values("training", epochs=3, seeds=(0, 1))
     settings = settings.with_values("data", label_key="region").with_values("semantics", top_genes=10)
+    settings = settings.with_values("smoothing", slack=0.0)
     result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
+    slide = preprocess(ad.read_h5ad(slide_file), settings.preprocess)
+    tight = field_inputs(slide.layers["counts"], slide.obsm["spatial"], slack=0.0).transforms
+    assert np.array_equal(load_file(result.out / "model.safetensors")["field/strengths"], tight.strengths)
     assert result.metrics["mode"] == "improved"
     assert "Spatial domains by semst, improved" in (result.out / "report.html").read_text("utf-8")
     assert result.metrics["consensus"]["ari"] > result.metrics["baseline"]["pca"]["ari"]

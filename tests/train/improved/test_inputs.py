@@ -25,6 +25,12 @@ def test_prepared_slide(slide):
     assert float(prepared.genes.share.sum()) == pytest.approx(1)
 
 
+def test_without_slack_components_are_smoothed_no_more_and_some_less(slide):
+    usual, tight = (field_inputs(*slide, slack=slack).transforms.strengths for slack in (1.0, 0.0))
+    assert (tight <= usual).all()
+    assert (tight < usual).any()
+
+
 def test_slides_in_one_fit_are_no_neighbours(slide):
     slide_of = np.arange(200) % 2
     inputs = field_inputs(*slide, slide_of=slide_of).inputs

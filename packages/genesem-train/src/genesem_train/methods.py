@@ -159,7 +159,9 @@ def _faithful(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors
 
 def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
     """The method that the slide itself decides, from counts and coordinates; field and latents are clustered."""
-    prepared = field_inputs(spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of)
+    prepared = field_inputs(
+        spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of, slack=config.smoothing.slack
+    )
     model, shared = config.model, prepared.transforms.tensors()
     job = field_job(prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim)
     own = share_out(job, process_group())

@@ -15,6 +15,7 @@ from genesem_train.config.sections import (
     LossConfig,
     ModelConfig,
     SemanticsConfig,
+    SmoothingConfig,
     TrainingConfig,
 )
 from genesem_train.errors import ConfigError
@@ -33,7 +34,7 @@ class FitConfig:
     method: Method = "semst"
     mode: Literal["faithful", "improved"] = "faithful"
     """The published method, or the one that the slide itself decides (docs/methods.md); `[preprocess]`, `[graph]` and
-    `[loss]` belong to the published one."""
+    `[loss]` belong to the published one, `[smoothing]` to the other."""
     counts_layer: str | None = None
     gene_symbols: str | None = None
     data: DataConfig = field(default_factory=DataConfig)
@@ -41,6 +42,7 @@ class FitConfig:
     graph: GraphConfig = field(default_factory=GraphConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     domains: DomainsConfig = field(default_factory=DomainsConfig)
     semantics: SemanticsConfig = field(default_factory=SemanticsConfig)

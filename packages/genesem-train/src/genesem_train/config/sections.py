@@ -76,6 +76,14 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SmoothingConfig:
+    """How mode `improved` smooths components over the tissue."""
+
+    slack: float = 1.0
+    """By how many standard errors a smoother strength may miss the least leave-one-out error; 0 takes the least."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DomainsConfig:
     """From latent to domains."""
 

@@ -14,6 +14,7 @@ from numpy.polynomial import chebyshev
 from scipy import sparse
 
 STRENGTHS = np.logspace(-2, 3, 16)
+SLACK = 1.0
 DEGREE = 150
 """Of the Chebyshev series for the smoother: its error is below 1e-6 for the greatest strength."""
 EXACT_SPOTS = 512
@@ -34,12 +35,14 @@ class Field:
     """What a spot's own expression counts in its smoothed value, the rest being its surroundings; 0 to 1."""
 
 
-def smooth_field(scores: Float[np.ndarray, "spot component"], graph: sparse.csr_matrix) -> Field:
+def smooth_field(
+    scores: Float[np.ndarray, "spot component"], graph: sparse.csr_matrix, *, slack: float = SLACK
+) -> Field:
     """Return the components smoothed over `graph`, each as strongly as the others' prediction of a spot allows.
 
     The error of a strength is leave-one-out, e = (z - f) / (1 - S) with S the spot's leverage, or generalised
-    cross-validation with the mean leverage on larger slides. Of the strengths whose
-    mean squared error is within one standard error (paired over spots) of the least, the greatest is taken.
+    cross-validation with the mean leverage on larger slides. Of the strengths whose mean squared error is within
+    `slack` standard errors (paired over spots) of the least, the greatest is taken; with 0, that of the least.
     """
     scores = scores - scores.mean(axis=0)
     spread = _spread(graph)
@@ -52,7 +55,7 @@ def smooth_field(scores: Float[np.ndarray, "spot component"], graph: sparse.csr_
         candidates = _smoothings(spread, scores[:, columns])
         for column, fits in zip(columns, np.moveaxis(candidates, 2, 0), strict=True):
             errors = ((scores[:, column] - fits) / (1 - leverages)) ** 2
-            chosen[column] = _smoothest_within_error(errors)
+            chosen[column] = _smoothest_within(slack, errors)
             smoothed[:, column] = fits[chosen[column]]
             variance = scores[:, column].var()
             explained[column] = max(0.0, 1 - errors[chosen[column]].mean() / variance) if variance > 0 else 0.0
@@ -81,11 +84,11 @@ def smooth_like(
     return smoothed
 
 
-def _smoothest_within_error(errors: Float[np.ndarray, "strength spot"]) -> int:
+def _smoothest_within(slack: float, errors: Float[np.ndarray, "strength spot"]) -> int:
     means = errors.mean(axis=1)
     best = means.argmin()
-    slack = (errors - errors[best]).std(axis=1) / np.sqrt(errors.shape[1])
-    return int(np.flatnonzero(means <= means[best] + slack).max())
+    standard_errors = (errors - errors[best]).std(axis=1) / np.sqrt(errors.shape[1])
+    return int(np.flatnonzero(means <= means[best] + slack * standard_errors).max())
 
 
 def _spread(graph: sparse.csr_matrix) -> sparse.csr_matrix:

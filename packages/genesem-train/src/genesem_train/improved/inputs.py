@@ -14,7 +14,7 @@ from scipy import sparse
 from genesem_train.graphs import graph_within, nearest_spots, propagation, spatial_graph
 from genesem_train.graphs.edges import symmetric
 from genesem_train.improved.components import count_components
-from genesem_train.improved.field import smooth_field, smooth_like
+from genesem_train.improved.field import SLACK, smooth_field, smooth_like
 from genesem_train.improved.transforms import FieldTransforms
 from genesem_train.improved.whitening import whiten
 from genesem_train.models.backbone import SlideInputs
@@ -45,6 +45,7 @@ def field_inputs(
     semantics: Float[np.ndarray, "spot semantic_dim"] | None = None,
     *,
     slide_of: Int[np.ndarray, " spot"] | None = None,
+    slack: float = SLACK,
 ) -> FieldInputs:
     """Return the smoothed field of a slide, the views that follow from it, and the counts to rebuild.
 
@@ -61,11 +62,13 @@ def field_inputs(
         One vector per spot; whitened here, because vectors of a language model are nearly the same for all spots.
     slide_of
         Which slide each spot is of, where there are several: no edge joins two.
+    slack
+        Of `smooth_field`: standard errors by which a smoother strength may miss the least error.
     """
     slides = np.zeros(len(coords), dtype=np.int64) if slide_of is None else slide_of
     graph = _spatial(coords, slides, FIELD_NEIGHBOURS)
     components = count_components(counts, graph)
-    field = smooth_field(components.scores, graph)
+    field = smooth_field(components.scores, graph, slack=slack)
     white, whitening = (None, None) if semantics is None else whiten(semantics)
     loaded = components.loadings * np.sqrt(field.explained) * components.scores.std(axis=0)
     transforms = FieldTransforms(
