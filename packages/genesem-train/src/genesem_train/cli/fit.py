@@ -139,8 +139,11 @@ def _summary(result: "FitOutcome") -> list[str]:
     rows |= {f"consensus on {name}": found["consensus"] for name, found in metrics.get("slides", {}).items()}
     for plain, scores in metrics["baseline"].items():
         if n_seeds > 1:
-            rows |= {f"{plain}, mean of {n_seeds} seeds": scores["mean"], f"{plain}, sd": scores["sd"]}
-        rows[f"{plain}, best of {CONSENSUS_STARTS} starts"] = scores
+            rows |= {
+                f"baseline {plain}, mean of {n_seeds} seeds": scores["mean"],
+                f"baseline {plain}, sd": scores["sd"],
+            }
+        rows[f"baseline {plain}, best of {CONSENSUS_STARTS} starts"] = scores
     width = max(map(len, rows)) + 2
     lines = [f"{metrics['dataset']}: {metrics['n_spots']} spots, {metrics['n_domains']} domains", ""]
     if chosen := metrics.get("n_domains_chosen"):
