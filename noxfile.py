@@ -157,14 +157,14 @@ def results(session: nox.Session) -> None:
 
 @nox.session
 def halves(session: nox.Session) -> None:
-    """Compare mode improved with smoothing on random halves of the genes; arguments: the slides' folder, --draws."""
+    """Compare mode improved with smoothing on halves of the genes; arguments: the slides' folder, --draws, --slack."""
     install(session, *BOTH)
     session.run("python", "tests/bench/gene_halves.py", *session.posargs, env=ONE_THREAD)
 
 
 @nox.session
 def simulated(session: nox.Session) -> None:
-    """Compare mode improved with smoothing on slides of known domains; arguments: seeds, --tissues, --rearranged."""
+    """Compare both on slides of known domains; arguments: seeds, --tissues, --rearranged, --slack."""
     install(session, *BOTH)
     session.run("python", "tests/bench/simulated.py", *session.posargs, env=ONE_THREAD)
 
