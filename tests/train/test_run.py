@@ -188,7 +188,7 @@ def test_the_improved_mode_runs_the_same_way_and_says_so(slide_file, store_place
     result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
     slide = preprocess(ad.read_h5ad(slide_file), settings.preprocess)
     tight = field_inputs(slide.layers["counts"], slide.obsm["spatial"], slack=0.0).transforms
-    assert np.array_equal(load_file(result.out / "model.safetensors")["field/strengths"], tight.strengths)
+    assert np.array_equal(load_file(result.out / "model.safetensors")["field/shares"], tight.shares)
     assert result.metrics["mode"] == "improved"
     assert "Spatial domains by semst, improved" in (result.out / "report.html").read_text("utf-8")
     assert result.metrics["consensus"]["ari"] > result.metrics["baseline"]["pca"]["ari"]

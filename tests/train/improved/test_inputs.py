@@ -25,10 +25,11 @@ def test_prepared_slide(slide):
     assert float(prepared.genes.share.sum()) == pytest.approx(1)
 
 
-def test_without_slack_components_are_smoothed_no_more_and_some_less(slide):
-    usual, tight = (field_inputs(*slide, slack=slack).transforms.strengths for slack in (1.0, 0.0))
-    assert (tight <= usual).all()
-    assert (tight < usual).any()
+def test_without_slack_a_component_has_one_of_the_strengths_that_it_has_with_it(slide):
+    usual, tight = (field_inputs(*slide, slack=slack).transforms.shares for slack in (1.0, 0.0))
+    assert ((tight > 0).sum(axis=1) == 1).all()
+    assert (usual[tight > 0] > 0).all()
+    assert ((usual > 0).sum(axis=1) > 1).any()
 
 
 def test_slides_in_one_fit_are_no_neighbours(slide):
@@ -68,6 +69,6 @@ def test_nothing_is_learnt_of_a_slide_to_come(slide):
 
 def test_a_missing_tensor_is_named(slide):
     tensors = field_inputs(*slide).transforms.tensors()
-    del tensors["field/strengths"]
-    with pytest.raises(KeyError, match="strengths"):
+    del tensors["field/shares"]
+    with pytest.raises(KeyError, match="shares"):
         FieldTransforms.from_tensors(tensors)

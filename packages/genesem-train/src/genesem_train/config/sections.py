@@ -80,7 +80,7 @@ class SmoothingConfig:
     """How mode `improved` smooths components over the tissue."""
 
     slack: float = 1.0
-    """By how many standard errors a smoother strength may miss the least leave-one-out error; 0 takes the least."""
+    """The mean goes from the least leave-one-out error to smoother ones within so many standard errors; 0: it alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,9 @@
 """What of a spot's expression its place predicts.
 
 Every principal component is smoothed over the spatial graph by f = (I + strength L^2)^-1 z, L the symmetric normalised
-Laplacian. Each component gets the strength that best predicts spots from the others, so that one without spatial
-structure all but vanishes, and the slide itself says how much a spot's own expression counts against its place.
+Laplacian. Each component gets the mean over the strength that best predicts spots from the others and all greater ones
+that do so as well, as far as the slide can tell. One without spatial structure all but vanishes, and the slide itself
+says how much a spot's own expression counts against its place.
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ class Field:
     """Smoothed components."""
 
     values: Float[np.ndarray, "spot component"]
-    strengths: Float[np.ndarray, " component"]
+    shares: Float[np.ndarray, "component strength"]
+    """What every one of `STRENGTHS` counts in a component's smoothing; they sum to 1."""
     explained: Float[np.ndarray, " component"]
     """Share of a component's variance that a spot's surroundings predict, at least 0."""
     own_share: float
@@ -41,29 +43,30 @@ def smooth_field(
     """Return the components smoothed over `graph`, each as strongly as the others' prediction of a spot allows.
 
     The error of a strength is leave-one-out, e = (z - f) / (1 - S) with S the spot's leverage, or generalised
-    cross-validation with the mean leverage on larger slides. Of the strengths whose mean squared error is within
-    `slack` standard errors (paired over spots) of the least, the greatest is taken; with 0, that of the least.
+    cross-validation with the mean leverage on larger slides. The mean is taken over the strength of the least mean
+    squared error and those greater ones within `slack` standard errors of it (paired over spots); with 0, there are
+    none. Why not the greatest of them, or all to both sides, stands in ``docs/methods.md``.
     """
     scores = scores - scores.mean(axis=0)
     spread = _spread(graph)
     leverages = _leverages(spread)
     smoothed = np.empty_like(scores)
-    chosen, explained = np.empty(scores.shape[1], dtype=int), np.empty(scores.shape[1])
+    shares, explained = np.empty((scores.shape[1], len(STRENGTHS))), np.empty(scores.shape[1])
     per_chunk = max(1, CHUNK_VALUES // (len(STRENGTHS) * len(scores)))
     for start in range(0, scores.shape[1], per_chunk):
         columns = range(start, min(start + per_chunk, scores.shape[1]))
         candidates = _smoothings(spread, scores[:, columns])
         for column, fits in zip(columns, np.moveaxis(candidates, 2, 0), strict=True):
-            errors = ((scores[:, column] - fits) / (1 - leverages)) ** 2
-            chosen[column] = _smoothest_within(slack, errors)
-            smoothed[:, column] = fits[chosen[column]]
-            variance = scores[:, column].var()
-            explained[column] = max(0.0, 1 - errors[chosen[column]].mean() / variance) if variance > 0 else 0.0
+            errors = (scores[:, column] - fits) / (1 - leverages)
+            shares[column] = _shares(slack, errors**2)
+            smoothed[:, column] = shares[column] @ fits
+            variance, missed = scores[:, column].var(), ((shares[column] @ errors) ** 2).mean()
+            explained[column] = max(0.0, 1 - missed / variance) if variance > 0 else 0.0
     weights = explained * scores.var(axis=0)
-    own = leverages.mean(axis=1)[chosen]
+    own = shares @ leverages.mean(axis=1)
     return Field(
         values=smoothed,
-        strengths=STRENGTHS[chosen],
+        shares=shares,
         explained=explained,
         own_share=float((weights * own).sum() / weights.sum()) if weights.sum() > 0 else 1.0,
     )
@@ -72,23 +75,25 @@ def smooth_field(
 def smooth_like(
     scores: Float[np.ndarray, "spot component"],
     graph: sparse.csr_matrix,
-    strengths: Float[np.ndarray, " component"],
+    shares: Float[np.ndarray, "component strength"],
 ) -> Float[np.ndarray, "spot component"]:
-    """Return the components of another slide smoothed over its graph, each with the strength that it is given.
+    """Return the components of another slide smoothed over its graph, each with the strengths that it is given.
 
     They are not centred: 0 stays the mean of the slide that the strengths were chosen on.
     """
     smoothed = np.zeros_like(scores)
-    for coefficients, term in zip(_series(strengths).T, _chebyshev_terms(_spread(graph), scores), strict=True):
+    for coefficients, term in zip((shares @ _series()).T, _chebyshev_terms(_spread(graph), scores), strict=True):
         smoothed += coefficients * term
     return smoothed
 
 
-def _smoothest_within(slack: float, errors: Float[np.ndarray, "strength spot"]) -> int:
+def _shares(slack: float, errors: Float[np.ndarray, "strength spot"]) -> Float[np.ndarray, " strength"]:
     means = errors.mean(axis=1)
     best = means.argmin()
     standard_errors = (errors - errors[best]).std(axis=1) / np.sqrt(errors.shape[1])
-    return int(np.flatnonzero(means <= means[best] + slack * standard_errors).max())
+    as_good = (means <= means[best] + slack * standard_errors) & (np.arange(len(means)) >= best)
+    shares: Float[np.ndarray, " strength"] = as_good / as_good.sum()
+    return shares
 
 
 def _spread(graph: sparse.csr_matrix) -> sparse.csr_matrix:
@@ -98,10 +103,10 @@ def _spread(graph: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(-(roots @ graph.astype(np.float64) @ roots))
 
 
-def _series(strengths: Float[np.ndarray, " strength"] = STRENGTHS) -> Float[np.ndarray, "strength term"]:
+def _series() -> Float[np.ndarray, "strength term"]:
     """Return the Chebyshev coefficients of w -> 1 / (1 + strength w^2) for w = x + 1."""
     nodes = chebyshev.chebpts1(DEGREE + 1)
-    kept = 1 / (1 + strengths[:, None] * (nodes + 1) ** 2)
+    kept = 1 / (1 + STRENGTHS[:, None] * (nodes + 1) ** 2)
     terms = chebyshev.chebvander(nodes, DEGREE)
     series: Float[np.ndarray, "strength term"] = kept @ terms * np.where(np.arange(DEGREE + 1) > 0, 2, 1) / len(nodes)
     return series

@@ -63,7 +63,7 @@ def field_inputs(
     slide_of
         Which slide each spot is of, where there are several: no edge joins two.
     slack
-        Of `smooth_field`: standard errors by which a smoother strength may miss the least error.
+        Of `smooth_field`: standard errors by which a greater strength may miss the least error.
     """
     slides = np.zeros(len(coords), dtype=np.int64) if slide_of is None else slide_of
     graph = _spatial(coords, slides, FIELD_NEIGHBOURS)
@@ -73,7 +73,7 @@ def field_inputs(
     loaded = components.loadings * np.sqrt(field.explained) * components.scores.std(axis=0)
     transforms = FieldTransforms(
         axes=components.axes,
-        strengths=field.strengths,
+        shares=field.shares,
         own_share=field.own_share,
         scale=max(float(field.values.std(axis=0).max()), 1e-12),
         rebuilt=_loaded_genes(loaded),
@@ -100,7 +100,7 @@ def field_inputs_like(
     assert (semantics is None) == (transforms.whitening is None)
     slides = np.zeros(len(coords), dtype=np.int64)
     graph = _spatial(coords, slides, FIELD_NEIGHBOURS)
-    values = smooth_like(transforms.axes.scores(counts), graph, transforms.strengths)
+    values = smooth_like(transforms.axes.scores(counts), graph, transforms.shares)
     white = None if transforms.whitening is None or semantics is None else transforms.whitening(semantics)
     return _prepared(transforms, counts, coords, values, white, slides)
 

@@ -22,7 +22,8 @@ class FieldTransforms:
     """How counts, places and vectors become what the network sees, as the fitted slide decided it."""
 
     axes: ComponentAxes
-    strengths: Float[np.ndarray, " component"]
+    shares: Float[np.ndarray, "component strength"]
+    """Of every strength in a component's smoothing, as `Field` has them."""
     own_share: float
     """What a spot's own expression counts in its smoothed value, 0 to 1."""
     scale: float
@@ -43,7 +44,7 @@ class FieldTransforms:
             "loadings": self.axes.loadings,
             "means": self.axes.means,
             "median_library": np.array(self.axes.median_library),
-            "strengths": self.strengths,
+            "shares": self.shares,
             "own_share": np.array(self.own_share),
             "scale": np.array(self.scale),
         }
@@ -61,7 +62,7 @@ class FieldTransforms:
             axes=ComponentAxes(
                 loadings=found["loadings"], means=found["means"], median_library=float(found["median_library"])
             ),
-            strengths=found["strengths"],
+            shares=found["shares"],
             own_share=float(found["own_share"]),
             scale=float(found["scale"]),
             rebuilt=found["rebuilt"],
