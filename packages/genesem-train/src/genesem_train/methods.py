@@ -1,7 +1,7 @@
 """The methods by name: from spots to one run per seed, whichever network or baseline makes it."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MappingProxyType
@@ -31,8 +31,6 @@ OnEpoch = Callable[[int, int, int, dict[str, float]], None]
 
 Domains = Int[np.ndarray, " spot"]
 Vectors = Float[np.ndarray, "spot dim"]
-FitOne = Callable[..., Trained]
-"""A fit of one seed, all but seed, epochs and device given."""
 
 STAGATE_CLIP = 5.0
 BASELINES = ("pca", "smooth-pca")
@@ -53,6 +51,15 @@ class SeedRun:
     """How its graphs came out."""
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     """What prediction needs beside the weights, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """A network of one slide, ready to be trained, and what is made of the fitted ones of a seed."""
+
+    job: Job
+    finish: Callable[[int, Sequence[Trained]], Trained]
+    """From the seed and its networks to the last of them with what of all is clustered and kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,17 +93,20 @@ def seed_runs(
     checkpoints: Checkpoints,
 ) -> Iterator[tuple[int, SeedRun]]:
     """Yield each seed and its run as it is finished; graphs are built once for all."""
-    training = config.training
     if config.method != "semst":
         yield from _plain_runs(config, kept, spots)
         return
-    fit_one = TRAINERS[_trainer_name(config)](config, kept, spots, None if semantics is None else semantics.matrix)
-    total = len(training.seeds) * training.epochs
-    for position, settings in enumerate(_seed_settings(config)):
-        seed = settings["seed"]
-        told = _epochs_of(seed, position * training.epochs, total, on_epoch)
-        trained = fit_one(**settings, resumable=checkpoints.of(seed), on_epoch=told)
-        yield seed, _trained_run(trained, config, spots, seed)
+    trainer = TRAINERS[_trainer_name(config)](config, spots, None if semantics is None else semantics.matrix)
+    own = share_out(trainer.job, process_group())
+    epochs, done = config.training.epochs, 0
+    total = len(config.training.seeds) * config.training.networks * epochs
+    for seed, networks in _seed_settings(config).items():
+        fitted = []
+        for settings in networks:
+            told = _epochs_of(seed, done, total, on_epoch)
+            fitted.append(own.fit(**settings, resumable=checkpoints.of(settings["seed"]), on_epoch=told))
+            done += epochs
+        yield seed, _trained_run(trainer.finish(seed, fitted), config, spots, seed)
 
 
 def seed_consensus(
@@ -125,56 +135,59 @@ def follow(config: FitConfig) -> None:
     if config.method != "semst":
         return
     job = receive_job(process_group())
-    for settings in _seed_settings(config):
-        job.fit(**settings)
+    for networks in _seed_settings(config).values():
+        for settings in networks:
+            job.fit(**settings)
 
 
-def _seed_settings(config: FitConfig) -> Iterator[dict[str, Any]]:
-    """Yield how to train each seed."""
+def _seed_settings(config: FitConfig) -> dict[int, list[dict[str, Any]]]:
+    """Return by seed how to train each of its networks; no two seeds have one in common."""
     training = config.training
-    for seed in training.seeds:
-        yield {
-            "epochs": training.epochs,
-            "lr": training.lr,
-            "weight_decay": training.weight_decay,
-            "seed": seed,
-            "device": _device(training.device),
-        }
+    shared = {
+        "epochs": training.epochs,
+        "lr": training.lr,
+        "weight_decay": training.weight_decay,
+        "device": _device(training.device),
+    }
+    return {
+        seed: [{**shared, "seed": seed * training.networks + number} for number in range(training.networks)]
+        for seed in training.seeds
+    }
 
 
-def _faithful(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
+def _faithful(config: FitConfig, spots: Spots, semantics: Vectors | None) -> Trainer:
     """A published method on the scaled values: SemST with its two views and three losses, or another backbone."""
     slide_of = spots.slide_of if spots.slides else None
     inputs, facts = make_slide_inputs(config, spots.data.X, spots.coords, semantics, slide_of)
     semantic_dim = None if semantics is None else semantics.shape[1]
     network = partial(make_network, config, spots.data.n_vars, semantic_dim, spots.data.n_obs)
     clip_norm = STAGATE_CLIP if config.model.backbone == "stagate" else None
-    job = share_out(Job(network=network, inputs=inputs, settings={"clip_norm": clip_norm}), process_group())
+    job = Job(network=network, inputs=inputs, settings={"clip_norm": clip_norm})
 
-    def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
-        return replace(job.fit(**settings), facts=facts)
+    def finish(seed: int, networks: Sequence[Trained]) -> Trained:
+        (trained,) = networks
+        return replace(trained, facts=facts)
 
-    return fit_one
+    return Trainer(job=job, finish=finish)
 
 
-def _improved(config: FitConfig, kept: AnnData, spots: Spots, semantics: Vectors | None) -> FitOne:
+def _improved(config: FitConfig, spots: Spots, semantics: Vectors | None) -> Trainer:
     """The method that the slide itself decides, from counts and coordinates; field and latents are clustered."""
     prepared = field_inputs(
         spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of, slack=config.smoothing.slack
     )
     model, shared = config.model, prepared.transforms.tensors()
     job = field_job(prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim)
-    own = share_out(job, process_group())
 
-    def fit_one(**settings: Any) -> Trained:  # noqa: ANN401 (what every fit of a seed is given)
-        trained = own.fit(**settings)
-        embedded, embedder = embedding(prepared, trained)
-        return replace(trained, latent=embedded, kept=shared | embedder.tensors(settings["seed"]))
+    def finish(seed: int, networks: Sequence[Trained]) -> Trained:
+        embedded, embedder = embedding(prepared, networks)
+        seconds = sum(trained.seconds for trained in networks)
+        return replace(networks[-1], latent=embedded, seconds=seconds, kept=shared | embedder.tensors(seed))
 
-    return fit_one
+    return Trainer(job=job, finish=finish)
 
 
-TRAINERS: Mapping[str, Callable[[FitConfig, AnnData, Spots, Vectors | None], FitOne]] = MappingProxyType(
+TRAINERS: Mapping[str, Callable[[FitConfig, Spots, Vectors | None], Trainer]] = MappingProxyType(
     {"semst": _faithful, "stagate": _faithful, "improved": _improved}
 )
 

@@ -55,6 +55,12 @@ class FitConfig:
                 'expected kmeans: take --clusterer kmeans, or set consensus = "labels" in [domains]'
             )
             raise ConfigError(msg)
+        if self.training.networks > 1 and self.mode == "faithful":
+            msg = (
+                f"networks is {self.training.networks}; expected 1 in mode faithful, as the published method has one "
+                "network a seed: set networks = 1 in [training], or take --mode improved"
+            )
+            raise ConfigError(msg)
 
     @property
     def datasets(self) -> tuple[str, ...]:

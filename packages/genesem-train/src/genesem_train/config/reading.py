@@ -12,7 +12,9 @@ from genesem_train.errors import ConfigError
 ABOVE_ZERO = frozenset({"lr", "radius", "modulator_ratio"})
 LEAST: Mapping[str, int] = MappingProxyType(
     {
-        **dict.fromkeys(("epochs", "hidden_dim", "latent_dim", "spatial_k", "feature_k", "n_hvg", "top_genes"), 1),
+        **dict.fromkeys(
+            ("epochs", "networks", "hidden_dim", "latent_dim", "spatial_k", "feature_k", "n_hvg", "top_genes"), 1
+        ),
         **dict.fromkeys(("min_cells", "weight_decay", "self_weight", "slack", "vote_neighbours"), 0),
         **dict.fromkeys(("zinb", "spatial", "correlation"), 0),
         "n_domains": 2,

@@ -72,6 +72,8 @@ class TrainingConfig:
     lr: float = 1e-3
     weight_decay: float = 5e-4
     seeds: tuple[int, ...] = (0, 1, 2)
+    networks: int = 1
+    """So many for every seed, clustered together; more than one is for mode `improved`."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 

@@ -54,12 +54,12 @@ def field_network(prepared: FieldInputs, *, fusion: FusionName, hidden_dim: int,
 
 @dataclass(frozen=True, kw_only=True)
 class Embedder:
-    """What of a fitted network embeds a slide to come, beside the weights of its last epoch."""
+    """What embeds a slide to come, beside the weights of the last network's last epoch."""
 
     earlier: Sequence[Mapping[str, Tensor]]
-    """Weights of the readout epochs before the last, in their order."""
+    """Weights of all readouts but the last network's last, in their order."""
     onto: AffineMap
-    """From the readouts of all epochs and the field, side by side, to the embedding."""
+    """From all readouts and the field, side by side, to the embedding."""
 
     def embed(self, network: Backbone, last: Mapping[str, Tensor], prepared: FieldInputs) -> Embedding:
         """Return the embedding of a prepared slide; `network` has the widths that the weights were fitted in."""
@@ -85,12 +85,14 @@ class Embedder:
         return cls(earlier=[earlier[number] for number in sorted(earlier)], onto=onto)
 
 
-def embedding(prepared: FieldInputs, trained: Trained) -> tuple[Embedding, Embedder]:
+def embedding(prepared: FieldInputs, networks: Sequence[Trained]) -> tuple[Embedding, Embedder]:
     """Return what is clustered, the latents of the kept epochs beside the field that they came from, and its embedder.
 
-    Both halves have the same total variance. The field is the same for all seeds, which steadies what seeds differ in.
+    Both halves have the same total variance. The field is the same for all networks, and the more of them there are,
+    the less hangs on where they started.
     """
-    readouts = list(trained.readouts.values())
+    readouts = [readout for trained in networks for readout in trained.readouts.values()]
+    weights = [weights for trained in networks for weights in trained.readout_weights.values()]
     latents = np.hstack([equal_variance(readout) for readout in readouts]) / np.sqrt(len(readouts))
     joint = np.hstack([latents, equal_variance(prepared.field)])
     principal = PCA(min(EMBEDDING_DIM, *joint.shape), svd_solver="full")
@@ -101,4 +103,4 @@ def embedding(prepared: FieldInputs, trained: Trained) -> tuple[Embedding, Embed
     onto = AffineMap.about(
         np.concatenate(means) + principal.mean_ * divisors, principal.components_.T / divisors[:, None]
     )
-    return reduced, Embedder(earlier=list(trained.readout_weights.values())[:-1], onto=onto)
+    return reduced, Embedder(earlier=weights[:-1], onto=onto)

@@ -51,14 +51,14 @@ class Resumable:
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoints:
-    """The checkpoints of a fit of several seeds: one file each in a folder that a finished fit removes."""
+    """The checkpoints of a fit of several networks: one file each in a folder that a finished fit removes."""
 
     folder: Path
     stamp: str
     resume: bool = False
 
     def of(self, seed: int) -> Resumable:
-        """Return where the fit of `seed` keeps its checkpoints."""
+        """Return where the network that starts from `seed` keeps its checkpoints."""
         return Resumable(path=self.folder / f"seed-{seed}.pt", stamp=f"{self.stamp}/{seed}", resume=self.resume)
 
     def remove(self) -> None:
