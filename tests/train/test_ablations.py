@@ -101,7 +101,7 @@ def test_without_labels_it_says_so(slide_file, store, tmp_path):
     assert {"chaos", "pas"} <= set(found["rows"]["none"]["mean"])
     assert "ari" not in found["rows"]["none"]["mean"]
     assert found["rows"]["none"]["agreement"] <= 100
-    assert any("no labels" in line for line in terminal_lines(found))
+    assert any("No column of labels was named" in line for line in terminal_lines(found))
 
 
 def test_what_cannot_be_compared_is_refused(slide_file, store, tmp_path):

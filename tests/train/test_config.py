@@ -79,6 +79,7 @@ def test_the_registry_names_preset_label_key_and_number_of_domains():
         ("loss", "spatial", -0.1, "from 0"),
         ("preprocess", "n_hvg", 0, "from 1"),
         ("smoothing", "slack", -0.5, "from 0"),
+        ("training", "networks", 0, "from 1"),
         ("smoothing", "slack", float("nan"), "from 0"),
     ],
 )
@@ -95,6 +96,13 @@ def test_a_kind_of_fit_comes_before_the_data_sets_own_preset():
 def test_a_mixture_of_all_latents_is_refused():
     with pytest.raises(ConfigError, match="take --clusterer kmeans"):
         load_preset("improved", "demo").with_values("domains", clusterer="gmm")
+
+
+def test_what_mode_and_network_do_not_share_is_refused():
+    with pytest.raises(ConfigError, match="backbone stagate does not go with mode improved"):
+        load_preset("stagate", "demo").with_values(mode="improved")
+    with pytest.raises(ConfigError, match="networks is 2; expected 1 in mode faithful"):
+        load_preset("demo", "demo").with_values("training", networks=2)
 
 
 def test_a_preset_and_a_file_together_are_refused(tmp_path):

@@ -118,6 +118,10 @@ def test_without_labels_there_are_label_free_scores_only(slide_file, tmp_path):
     settings = settings.with_values("training", epochs=2, seeds=(0,)).with_values("semantics", kind="none")
     result = run_fit(settings.with_values("data", n_domains=4), out=tmp_path / "out")
     assert set(result.metrics["consensus"]) == {"silhouette", "chaos", "pas"}
+    # a baseline's domains are rated in the components that they were found in
+    plain = run_fit(settings.with_values("data", n_domains=4).with_values(method="pca"), out=tmp_path / "plain")
+    own = plain.metrics["mean"]["silhouette"]
+    assert result.metrics["baseline"]["pca"]["mean"]["silhouette"] == pytest.approx(own)
     assert "collection" not in result.metrics
 
 
@@ -184,12 +188,26 @@ def test_another_backbone_runs_the_same_way(slide_file, store_place, tmp_path):
 def test_the_improved_mode_runs_the_same_way_and_says_so(slide_file, store_place, tmp_path):
     settings = load_preset("improved", str(slide_file)).with_values("training", epochs=3, seeds=(0, 1))
     settings = settings.with_values("data", label_key="region").with_values("semantics", top_genes=10)
-    settings = settings.with_values("smoothing", slack=0.0)
-    result = run_fit(settings, store_place=store_place, out=tmp_path / "out")
+    settings = settings.with_values("smoothing", slack=0.0).with_values("training", networks=2)
+
+    def stop(seed, done, total, losses):
+        assert (seed, total) == ((done - 1) // 6, 12)
+        if done == 8:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_fit(settings, store_place=store_place, out=tmp_path / "out", on_epoch=stop)
+    kept = tmp_path / ".out.checkpoints"
+    assert [path.name for path in kept.iterdir()] == ["seed-2.pt"]  # the second seed's networks start from 2 and 3
+    result = run_fit(settings, store_place=store_place, out=tmp_path / "out", resume=True)
+    whole = run_fit(settings, store_place=store_place, out=tmp_path / "whole")
+    assert result.metrics["seeds"] == whole.metrics["seeds"]
     slide = preprocess(ad.read_h5ad(slide_file), settings.preprocess)
     tight = field_inputs(slide.layers["counts"], slide.obsm["spatial"], slack=0.0).transforms
     assert np.array_equal(load_file(result.out / "model.safetensors")["field/shares"], tight.shares)
     assert result.metrics["mode"] == "improved"
+    assert result.metrics["networks"] == 2
+    assert result.metrics["graph"]["own_share"] == pytest.approx(tight.own_share)
     assert "Spatial domains by semst, improved" in (result.out / "report.html").read_text("utf-8")
     assert result.metrics["consensus"]["ari"] > result.metrics["baseline"]["pca"]["ari"]
 

@@ -6,8 +6,8 @@ from genesem_train.models.fusion import (
     Concat,
     CrossAttention,
     FineGrainedModulation,
+    SemanticHead,
     make_fusion,
-    semantic_head,
 )
 
 FEATURES = torch.randn(7, 8, generator=torch.Generator().manual_seed(0))
@@ -23,6 +23,13 @@ def test_fusions_keep_spots_and_say_their_width(name):
     assert torch.allclose(fusion(FEATURES[turned], SEMANTICS[turned]), fused[turned], atol=1e-6)
     fused.sum().backward()
     assert all(part.grad is not None for part in fusion.parameters())
+
+
+@pytest.mark.parametrize("name", ["fsm", "concat", "add", "cross-attention"])
+def test_vectors_of_a_store_in_half_precision_go_in_as_they_are(name):
+    fusion = make_fusion(name, 8, 20, head_dim=4, bottleneck_dim=2)
+    half = SEMANTICS.half()
+    assert torch.equal(fusion(FEATURES, half), fusion(FEATURES, half.float()))
 
 
 @pytest.mark.parametrize(("name", "dim"), [("none", 20), ("fsm", None)])
@@ -80,4 +87,4 @@ def test_a_spot_is_guided_by_its_own_semantics_alone(name):
 
 
 def test_head_halves_the_width():
-    assert [part.out_features for part in semantic_head(20, 3) if hasattr(part, "out_features")] == [10, 3]
+    assert [part.out_features for part in SemanticHead(20, 3) if hasattr(part, "out_features")] == [10, 3]

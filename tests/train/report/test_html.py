@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from genesem_train.report import write_figures, write_html
+from genesem_train.report.figures.domains import domain_names
 
 OFFLINE = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
@@ -32,6 +33,27 @@ def test_the_page_tells_markers_and_how_far_a_graph_is_approximate(report_inputs
     page = write_html(inputs, [], tmp_path / "report.html").read_text("utf-8")
     assert "96.7%" in page
     assert "GENE0, GENE1" in page
+
+
+def test_a_domain_is_called_what_its_colour_is_in_the_maps(report_inputs, tmp_path):
+    inputs = report_inputs(300)
+    domains = inputs.annotation.codes.astype(int) + 1  # 0 where there is no label, then the labels in their order
+    inputs = dataclasses.replace(inputs, domains=domains)
+    assert domain_names(inputs)[1:4] == ["domain 1 (L1)", "domain 2 (L2)", "domain 3 (L3)"]
+    assert domain_names(inputs)[0] == "domain 0 (other domain 1)"
+    assert "domain 3 (L3)" in write_html(inputs, [], tmp_path / "report.html").read_text("utf-8")
+    assert domain_names(report_inputs(300, labelled=False))[0] == "domain 0"
+
+
+@pytest.mark.parametrize(
+    ("mode", "shown", "hidden"), [("faithful", "graph", "smoothing"), ("improved", "smoothing", "graph")]
+)
+def test_the_page_lists_the_settings_that_the_mode_reads(report_inputs, tmp_path, mode, shown, hidden):
+    config = {"mode": mode, "graph": {"spatial_k": 15}, "smoothing": {"slack": 1.0}}
+    inputs = dataclasses.replace(report_inputs(300), config=config)
+    page = write_html(inputs, [], tmp_path / "report.html").read_text("utf-8")
+    assert f"[{shown}]" in page
+    assert f"[{hidden}]" not in page
 
 
 @pytest.mark.browser

@@ -57,6 +57,6 @@ def test_notes_say_what_is_not_known(report_inputs):
     bare = report_inputs(300, n_seeds=1, labelled=False, semantics=False)
     said = " ".join(notes(bare))
     assert "One seed only" in said
-    assert "no labels" in said
+    assert "No column of labels was named" in said
     assert identity(bare)["collection"].startswith("none")
     assert slide_facts(bare)["spots"] == "300"

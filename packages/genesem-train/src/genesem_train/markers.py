@@ -57,7 +57,7 @@ def find_markers(
     with warnings.catch_warnings():  # about its own speed and its own future
         warnings.simplefilter("ignore")
         sc.tl.rank_genes_groups(table, "domain", groups=tested, method=test, n_genes=min(n_genes, table.n_vars))
-    mean, share = _by_domain(table.X, domains, names), _by_domain((table.X > 0).astype(np.float32), domains, names)
+    mean, share = _by_domain(table.X, domains, names), _by_domain((table.X > 0).astype(np.float64), domains, names)
     ranked = _ranked(table, tested)
     n_in = np.array([(domains == name).sum() for name in names], dtype=np.float64)
     total = (share * n_in[:, None]).sum(axis=0)

@@ -66,6 +66,8 @@ class Trainer:
 class Baseline:
     """What a plain method finds: its components are the same for all seeds, which differ in where k-means starts."""
 
+    latent: Float[np.ndarray, "spot component"]
+    """The components that it clusters."""
     domains: Domains
     """The best of 50 starts, as many as a consensus of latents has."""
     seeds: Mapping[int, Domains]
@@ -177,12 +179,15 @@ def _improved(config: FitConfig, spots: Spots, semantics: Vectors | None) -> Tra
         spots.data.layers["counts"], spots.coords, semantics, slide_of=spots.slide_of, slack=config.smoothing.slack
     )
     model, shared = config.model, prepared.transforms.tensors()
+    decided = prepared.transforms
+    facts = {"own_share": decided.own_share, "n_neighbours": float(decided.n_neighbours)}
     job = field_job(prepared, fusion=model.fusion, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim)
 
     def finish(seed: int, networks: Sequence[Trained]) -> Trained:
         embedded, embedder = embedding(prepared, networks)
         seconds = sum(trained.seconds for trained in networks)
-        return replace(networks[-1], latent=embedded, seconds=seconds, kept=shared | embedder.tensors(seed))
+        kept = shared | embedder.tensors(seed)
+        return replace(networks[-1], latent=embedded, seconds=seconds, facts=facts, kept=kept)
 
     return Trainer(job=job, finish=finish)
 
@@ -199,7 +204,7 @@ def run_baselines(config: FitConfig, kept: AnnData, spots: Spots) -> dict[str, B
 
 def _run_baseline(latent: Vectors, config: FitConfig, spots: Spots) -> Baseline:
     seeds = {seed: kmeans_domains(latent, spots.n_domains, seed) for seed in config.training.seeds}
-    return Baseline(domains=joint_domains([latent], spots.n_domains), seeds=seeds)
+    return Baseline(latent=latent, domains=joint_domains([latent], spots.n_domains), seeds=seeds)
 
 
 def _trained_run(trained: Trained, config: FitConfig, spots: Spots, seed: int) -> SeedRun:

@@ -100,8 +100,8 @@ def notes(result: Mapping[str, Any]) -> list[str]:
     ]
     if not result["labels"]:
         said.append(
-            "The slide has no labels: these scores need none. They say how tidy domains are and how far seeds agree "
-            "(mean ARI x 100 of two seeds), not whether domains are right."
+            "No column of labels was named: these scores need none. They say how tidy domains are and how far seeds "
+            "agree (mean ARI x 100 of two seeds), not whether domains are right."
         )
     if result["n_seeds"] < 5:
         said.append("An interval over fewer than 5 seeds is too narrow: take more with --seeds before concluding.")

@@ -55,6 +55,12 @@ class FitConfig:
                 'expected kmeans: take --clusterer kmeans, or set consensus = "labels" in [domains]'
             )
             raise ConfigError(msg)
+        if self.mode == "improved" and self.model.backbone != "semst":
+            msg = (
+                f"backbone {self.model.backbone} does not go with mode improved, which has a network of its own; "
+                "expected semst there: leave out --mode improved, or --backbone"
+            )
+            raise ConfigError(msg)
         if self.training.networks > 1 and self.mode == "faithful":
             msg = (
                 f"networks is {self.training.networks}; expected 1 in mode faithful, as the published method has one "

@@ -73,7 +73,7 @@ class FineGrainedModulation(Fusion):
         self.out_dim = dim
         head_dim = head_dim or dim
         bottleneck_dim = bottleneck_dim or max(1, head_dim // 2)
-        self.head = semantic_head(semantic_dim, head_dim)
+        self.head = SemanticHead(semantic_dim, head_dim)
         first, last = nn.Linear(head_dim, bottleneck_dim), nn.Linear(bottleneck_dim, 2 * dim)
         self.modulator = nn.Sequential(first, nn.ReLU(), last)
         if identity:
@@ -101,7 +101,7 @@ class Concat(Fusion):
     def __init__(self, dim: int, semantic_dim: int, *, head_dim: int) -> None:
         super().__init__()
         self.out_dim = dim + head_dim
-        self.head = semantic_head(semantic_dim, head_dim)
+        self.head = SemanticHead(semantic_dim, head_dim)
 
     def forward(
         self, features: Float[Tensor, "spot dim"], semantics: Float[Tensor, "spot semantic_dim"]
@@ -116,7 +116,7 @@ class Add(Fusion):
     def __init__(self, dim: int, semantic_dim: int) -> None:
         super().__init__()
         self.out_dim = dim
-        self.head = semantic_head(semantic_dim, dim)
+        self.head = SemanticHead(semantic_dim, dim)
 
     def forward(
         self, features: Float[Tensor, "spot dim"], semantics: Float[Tensor, "spot semantic_dim"]
@@ -137,7 +137,7 @@ class CrossAttention(Fusion):
         super().__init__()
         self.out_dim = dim
         self.n_tokens = n_tokens
-        self.head = semantic_head(semantic_dim, n_tokens * dim)
+        self.head = SemanticHead(semantic_dim, n_tokens * dim)
         self.attention = nn.MultiheadAttention(dim, n_heads, batch_first=True)
 
     def forward(
@@ -171,7 +171,15 @@ def make_fusion(
     return Add(dim, semantic_dim) if name == "add" else CrossAttention(dim, semantic_dim)
 
 
-def semantic_head(semantic_dim: int, out_dim: int) -> nn.Sequential:
-    """Return the network that every fusion reads semantics through: half the width, ReLU, the wanted width."""
-    half = max(1, semantic_dim // 2)
-    return nn.Sequential(nn.Linear(semantic_dim, half), nn.ReLU(), nn.Linear(half, out_dim))
+class SemanticHead(nn.Sequential):
+    """What every fusion reads semantics through: half the width, ReLU, the wanted width; stores hold half precision."""
+
+    def __init__(self, semantic_dim: int, out_dim: int) -> None:
+        half = max(1, semantic_dim // 2)
+        super().__init__(nn.Linear(semantic_dim, half), nn.ReLU(), nn.Linear(half, out_dim))
+
+    def forward(self, semantics: Float[Tensor, "spot semantic_dim"]) -> Float[Tensor, "spot out_dim"]:
+        """Return the semantics at the wanted width, in the head's own precision."""
+        own = next(self.parameters()).dtype
+        read: Tensor = super().forward(semantics.to(own))  # type: ignore[no-untyped-call]
+        return read

@@ -35,7 +35,13 @@ def identity(inputs: ReportInput) -> dict[str, str]:
         shown["domains from the latent by"] = CLUSTERERS[metrics["clusterer"]]
     timing = metrics.get("timing", {})
     shown.update({label: f"{timing[name]:.3g}" for name, label in TIMING.items() if name in timing})
-    if recall := metrics.get("graph", {}).get("feature_recall"):
+    if metrics.get("networks", 1) > 1:
+        shown["networks of every seed"] = str(metrics["networks"])
+    graph = metrics.get("graph", {})
+    if "own_share" in graph:
+        shown["a spot's own share in its smoothed expression (the slide decides)"] = f"{graph['own_share']:.0%}"
+        shown["neighbours of the spatial view (from that share)"] = f"{graph['n_neighbours']:.0f}"
+    if recall := graph.get("feature_recall"):
         shown["true neighbours in the approximate expression graph"] = f"{recall:.1%}"
     if metrics.get("peak_rss_mb"):
         shown["peak memory (MB)"] = f"{metrics['peak_rss_mb']:,.0f}"
@@ -55,10 +61,12 @@ def notes(inputs: ReportInput) -> list[str]:
     said += differences(metrics)
     if inputs.annotation is None:
         said.append(
-            "The slide has no labels, so only label-free scores are given; they say how tidy domains are, "
-            "not whether they are right."
+            "No column of labels was named (--label-key), so only label-free scores are given; they say how tidy "
+            "domains are, not whether they are right."
         )
-    elif (inputs.annotation.codes < 0).any():
+    elif not metrics.get("n_domains_chosen") and inputs.config.get("data", {}).get("n_domains") is None:
+        said.append("The number of domains was not asked for: it is that of the labels.")
+    if inputs.annotation is not None and (inputs.annotation.codes < 0).any():
         n_missing = int((inputs.annotation.codes < 0).sum())
         said.append(f"{n_missing:,} spots have no label: they took part in training and are left out of the scores.")
     if len(inputs.seed_domains) == 1:

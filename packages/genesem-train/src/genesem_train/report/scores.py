@@ -12,7 +12,12 @@ SCORES: dict[str, tuple[str, str, int]] = {
     "acc": ("ACC", "accuracy x 100 after the best one-to-one matching of domains to labels", 1),
     "f1_macro": ("F1 macro", "mean F1 over the labels x 100, after the same matching", 1),
     "f1_weighted": ("F1 weighted", "F1 weighted by label size x 100, after the same matching", 1),
-    "silhouette": ("silhouette", "of the domains in the latent, -1 to 1, higher is better; no labels needed", 3),
+    "silhouette": (
+        "silhouette",
+        "of the domains in what was clustered (of a consensus, in the first seed's), -1 to 1, higher is better; not "
+        "to be compared between methods, whose spaces differ; no labels needed",
+        3,
+    ),
     "chaos": ("CHAOS", "mean distance to the nearest spot of the same domain, lower is smoother; no labels needed", 3),
     "pas": (
         "PAS",

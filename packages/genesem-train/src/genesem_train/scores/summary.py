@@ -48,12 +48,12 @@ def summarise(
         "sd": table.std(ddof=1).to_dict() if len(seeds) > 1 else {},
         "consensus": rate(spots, domains, latent),
         "slides": slide_scores(spots, runs, domains) or None,
-        "baseline": {name: rate_baseline(spots, found, latent) for name, found in baselines.items()},
+        "baseline": {name: rate_baseline(spots, found) for name, found in baselines.items()},
         "over_baseline": over_baselines(spots, domains, baselines) if labelled else None,
         "timing": {
             "preprocess_s": round(preprocess_s, 3),
             "fit_s": round(fit_s, 3),
-            "s_per_epoch": round(fit_s / (len(runs) * config.training.epochs), 4),
+            "s_per_epoch": round(fit_s / (len(runs) * config.training.networks * config.training.epochs), 4),
         },
         "graph": next(iter(runs.values())).facts or None,
         "peak_rss_mb": peak_rss_mb(),
@@ -61,13 +61,19 @@ def summarise(
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def named_fit(config: FitConfig) -> dict[str, str]:
-    """Return what readers of a fit's scores must know: its network, mode and clusterer; of a baseline nothing."""
+def named_fit(config: FitConfig) -> dict[str, str | int]:
+    """Return what readers of a fit's scores must know: its networks, mode and clusterer; of a baseline nothing."""
     if config.method != "semst":
         return {}
     model = config.model
     fusion = "none" if config.semantics.kind == "none" else model.fusion
-    return {"mode": config.mode, "backbone": model.backbone, "fusion": fusion, "clusterer": config.domains.clusterer}
+    return {
+        "mode": config.mode,
+        "backbone": model.backbone,
+        "fusion": fusion,
+        "networks": config.training.networks,
+        "clusterer": config.domains.clusterer,
+    }
 
 
 def slide_scores(spots: Spots, runs: Mapping[int, SeedRun], domains: Domains) -> dict[str, dict[str, Any]]:
@@ -82,10 +88,10 @@ def slide_scores(spots: Spots, runs: Mapping[int, SeedRun], domains: Domains) ->
     return found
 
 
-def rate_baseline(spots: Spots, found: Baseline, latent: Float[np.ndarray, "spot dim"] | None = None) -> dict[str, Any]:
+def rate_baseline(spots: Spots, found: Baseline) -> dict[str, Any]:
     """Return the scores of the best of 50 starts, and under `mean` and `sd` those of the seeds."""
-    mean, sd = mean_and_sd(shared_scores([rate(spots, domains, latent) for domains in found.seeds.values()]))
-    return {**rate(spots, found.domains, latent), "mean": mean, "sd": sd}
+    mean, sd = mean_and_sd(shared_scores([rate(spots, domains, found.latent) for domains in found.seeds.values()]))
+    return {**rate(spots, found.domains, found.latent), "mean": mean, "sd": sd}
 
 
 def over_baselines(spots: Spots, domains: Domains, baselines: Mapping[str, Baseline]) -> dict[str, dict[str, float]]:

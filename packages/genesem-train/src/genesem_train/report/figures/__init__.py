@@ -48,7 +48,7 @@ FIGURES: dict[str, FigureSpec] = {
     "confidence": FigureSpec(
         title="Confidence of the consensus",
         caption="How many of the seeds put a spot into the domain that the consensus gives it. Low values mark borders "
-        "and regions that a single run would decide by chance.",
+        "and regions that a single run would decide by chance; 0 a spot that no seed by itself puts there.",
         wanted=lambda inputs: inputs.confidence is not None and len(inputs.seed_domains) > 1,
         draw=draw_confidence,
     ),
@@ -75,28 +75,32 @@ FIGURES: dict[str, FigureSpec] = {
     ),
     "markers": FigureSpec(
         title="Marker genes",
-        caption="The leading marker genes of the domains, domain by domain. The larger a dot, the more spots of the "
-        "domain have a count of the gene; the darker, the higher its mean there, of the highest of all domains.",
+        caption="The leading marker genes of the domains, domain by domain; in brackets the label whose colour a "
+        "domain has in the maps. Domains were found on the same counts, so these genes describe and prove nothing. The "
+        "larger a dot, the more spots of the domain have a count of the gene; the darker, the higher its mean there, "
+        "of the highest of all domains.",
         wanted=lambda inputs: inputs.markers is not None,
         draw=draw_markers,
     ),
     "latent": FigureSpec(
         title="Latent space",
-        caption="UMAP of the latent (seeded; at most 10,000 spots, drawn at random). Distances between far groups mean "
-        "little in a UMAP.",
+        caption="UMAP of the first seed's latent (seeded; at most 10,000 spots, drawn at random). Distances between "
+        "far groups mean little in a UMAP.",
         wanted=lambda inputs: len(inputs.latent) > 3,
         draw=draw_latent,
     ),
     "modulation": FigureSpec(
         title="What the semantics do",
         caption="Scale and shift that the language-model vectors put on the latent, over all dimensions (of at most "
-        "4,096 spots). A scale near 1 and a shift near 0 leave the latent as the expression made it. Dashed: the mean.",
+        "4,096 spots). Features are multiplied by 1 + alpha and beta is added: where both are near 0, they stay as the "
+        "expression made them. Of the first seed, and of its last network where it has several. Dashed: the mean.",
         wanted=lambda inputs: inputs.alpha is not None or inputs.beta is not None,
         draw=draw_modulation,
     ),
     "losses": FigureSpec(
         title="Training",
-        caption="Every loss term over the epochs, one line a seed. The result is that of the last epoch.",
+        caption="Every loss term over the epochs, one line a seed (its last network, where it has several). The "
+        "result is that of the last epoch.",
         wanted=lambda inputs: any(inputs.losses.values()),
         draw=draw_losses,
     ),

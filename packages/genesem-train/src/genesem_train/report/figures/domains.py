@@ -24,6 +24,16 @@ def consensus_codes(inputs: ReportInput) -> tuple[Int[np.ndarray, " spot"], list
     return match_codes(reference, inputs.domains, len(names)), names
 
 
+def domain_names(inputs: ReportInput) -> list[str]:
+    """Return what every domain is called outside the maps: its number, and the name that its colour has in them."""
+    values, first = np.unique(inputs.domains, return_index=True)
+    if inputs.annotation is None:
+        return [f"domain {value}" for value in values]
+    codes, names = consensus_codes(inputs)
+    called = code_names(names, [codes])
+    return [f"domain {value} ({called[int(codes[spot])]})" for value, spot in zip(values, first, strict=True)]
+
+
 def method_title(inputs: ReportInput) -> str:
     """Return how the method's own panel is called."""
     method = method_name(inputs.metrics)

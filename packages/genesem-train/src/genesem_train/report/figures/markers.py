@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from genesem_train.report.figures.canvas import inch_axes, new_figure
+from genesem_train.report.figures.domains import domain_names
 from genesem_train.report.inputs import ReportInput
 
 CELL = 0.2
@@ -20,7 +21,8 @@ def draw_markers(inputs: ReportInput) -> Figure:
     share, mean = markers.share[:, columns], markers.mean[:, columns]
     level = mean / np.maximum(mean.max(axis=0, keepdims=True), 1e-12)
     n_domains, n_genes = share.shape
-    left, bottom = 0.9, 0.25 + 0.075 * max(map(len, leading))
+    names = domain_names(inputs)
+    left, bottom = 0.2 + 0.08 * max(map(len, names)), 0.25 + 0.075 * max(map(len, leading))
     figure = new_figure(left + CELL * n_genes + 1.5, bottom + CELL * n_domains + 0.25)
     axes = inch_axes(figure, left, bottom, CELL * n_genes, CELL * n_domains)
     rows, places = np.mgrid[:n_domains, :n_genes]
@@ -36,9 +38,9 @@ def draw_markers(inputs: ReportInput) -> Figure:
     )
     axes.set(xlim=(-0.6, n_genes - 0.4), ylim=(n_domains - 0.4, -0.6))
     axes.set_xticks(range(n_genes), list(leading), rotation=90, fontsize=6.5)
-    axes.set_yticks(range(n_domains), [f"domain {name}" for name in np.unique(inputs.domains)])
+    axes.set_yticks(range(n_domains), names)
     axes.tick_params(length=0)
-    tall = min(CELL * n_domains, 1.6)
+    tall = min(1.6, max(CELL * n_domains, 1.1), bottom + CELL * n_domains - 0.05)  # its label needs room
     bar = inch_axes(figure, left + CELL * n_genes + 0.2, bottom + CELL * n_domains - tall, 0.12, tall)
     figure.colorbar(dots, cax=bar, label="mean, of the highest")
     return figure

@@ -15,6 +15,7 @@ LEFT, BOTTOM, TOP, BETWEEN = 0.62, 0.5, 0.32, 0.62
 def draw_losses(inputs: ReportInput) -> Figure:
     """Return one panel a loss term, one line a seed."""
     terms = list(dict.fromkeys(term for curves in inputs.losses.values() for term in curves))
+    terms = [term for term in terms if term != "total" or len(terms) > 2]  # of one term, the total is that term
     columns = min(4, len(terms))
     rows = -(-len(terms) // columns)
     figure = new_figure(columns * (PANEL_WIDTH + BETWEEN) + LEFT + 0.35, rows * (PANEL_HEIGHT + BOTTOM + TOP))
