@@ -107,9 +107,13 @@ def test_without_labels_it_says_so(slide_file, store, tmp_path):
 def test_what_cannot_be_compared_is_refused(slide_file, store, tmp_path):
     with pytest.raises(ConfigError, match="expected some of fusion, semantics"):
         run_domain_ablations(settings(slide_file), store_place=store, out=tmp_path, tables=("fusions",))
-    without = settings(slide_file).with_values("model", fusion="none")
-    with pytest.raises(ConfigError, match="nothing to compare"):
-        run_domain_ablations(without, store_place=store, out=tmp_path)
+    for section, values in (("model", {"fusion": "none"}), ("semantics", {"kind": "random"})):
+        without = settings(slide_file).with_values(section, **values)
+        with pytest.raises(ConfigError, match="nothing to compare"):
+            run_domain_ablations(without, store_place=store, out=tmp_path)
+    (tmp_path / "metrics.json").write_text("{}")  # a fit's folder
+    with pytest.raises(ConfigError, match="holds what this command does not write .metrics.json."):
+        run_domain_ablations(settings(slide_file), store_place=store, out=tmp_path)
     with pytest.raises(ConfigError, match="takes no semantics"):
         run_domain_ablations(settings(slide_file).with_values(method="pca"), store_place=store, out=tmp_path)
 

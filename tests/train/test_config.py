@@ -101,6 +101,8 @@ def test_a_mixture_of_all_latents_is_refused():
 def test_what_mode_and_network_do_not_share_is_refused():
     with pytest.raises(ConfigError, match="backbone stagate does not go with mode improved"):
         load_preset("stagate", "demo").with_values(mode="improved")
+    with pytest.raises(ConfigError, match="clusterer gmm does not go with method pca"):
+        load_preset("stagate", "demo").with_values(method="pca")
     with pytest.raises(ConfigError, match="networks is 2; expected 1 in mode faithful"):
         load_preset("demo", "demo").with_values("training", networks=2)
 

@@ -79,6 +79,13 @@ def test_confidence_by_hand():
     assert np.allclose(confidence, [1, 1, 2 / 3, 1, 1, 1])
 
 
+def test_a_consensus_of_labellings_with_too_few_domains_has_as_few():
+    labels = np.array([0, 0, 0, 1, 1, 2])
+    domains, agreeing = consensus([labels, labels], 5)
+    assert domains.tolist() == labels.tolist()
+    assert (agreeing == 1).all()
+
+
 def test_consensus_of_one_is_itself():
     domains, confidence = consensus([2 - TRUTH], 3)
     assert np.array_equal(domains, TRUTH)

@@ -74,6 +74,28 @@ def test_propagation_of_the_two_views(config, slide, change, row_sums):
         assert float(spatial[0, 0]) == pytest.approx(2 / (2 + float(degree)))
 
 
+@pytest.mark.parametrize("preset", ["default", "stagate"])
+@pytest.mark.parametrize("fusion", ["fsm", "concat", "add", "cross-attention", "none"])
+def test_every_fusion_goes_with_the_widths_of_a_preset(slide, preset, fusion):
+    settings = load_preset(preset, "demo").with_values("model", fusion=fusion)
+    settings = settings.with_values("graph", spatial="knn", spatial_k=4)
+    inputs, _ = make_slide_inputs(settings, *slide)
+    network = make_network(settings, inputs.values.shape[1], inputs.semantics.shape[1], inputs.n_spots)
+    assert network(inputs).final.shape == (inputs.n_spots, settings.model.latent_dim)
+
+
+def test_settings_of_a_network_and_its_graphs_reach_them(config, slide):
+    model = config.with_values("model", mixing="paper", modulator_ratio=0.25, hidden_dim=24, latent_dim=8)
+    network = make_network(model.with_values("loss", zinb=0.5, spatial=0.0), 12, 6, 30)
+    assert isinstance(network.latent, torch.nn.Linear)
+    assert network.fusion.modulator[0].out_features == 2
+    assert network.loss_weights["zinb"] == 0.5
+    few, many = (config.with_values("graph", spatial="knn", spatial_k=k, feature_k=k) for k in (3, 6))
+    for name in ("spatial", "feature"):
+        less, more = (getattr(make_slide_inputs(one, *slide)[0], name).matrix._nnz() for one in (few, many))
+        assert less < more
+
+
 @pytest.mark.parametrize("fusion", ["fsm", "concat", "add", "cross-attention", "none"])
 def test_backbone_and_fusion(config, fusion):
     network = make_network(config.with_values("model", fusion=fusion), 12, 6, 30)

@@ -1,5 +1,6 @@
 import json
 import tomllib
+from pathlib import Path
 
 import anndata as ad
 import numpy as np
@@ -80,6 +81,12 @@ def test_a_folder_that_no_fit_wrote_is_refused(tmp_path, names):
     with pytest.raises(ConfigError, match="another --out"):
         check_out(tmp_path)
     assert len(list(tmp_path.iterdir())) == len(names)
+
+
+def test_the_folder_that_one_is_in_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="the folder that you are in"):
+        check_out(Path())
 
 
 def test_a_file_is_refused_and_an_empty_folder_is_not(tmp_path):

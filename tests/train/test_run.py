@@ -233,6 +233,7 @@ def test_bad_input_is_one_line(slide_file, store_place, tmp_path):
     assert "one of semst" in refused(*base, "--method", "magic")
     assert "one of fsm" in refused(*base, "--fusion", "glue")
     assert str(tmp_path / "nowhere") in refused(*base, "--n-domains", 7, "--store", tmp_path / "nowhere")
+    assert "--group-key, --folds would not be read" in refused(*base, "--folds", "3", "--group-key", "patient")
     assert "take --clusterer kmeans" in refused(*base, "--mode", "improved", "--clusterer", "gmm")
     assert not out.exists()
 
@@ -270,6 +271,6 @@ def test_a_job_that_is_terminated_leaves_its_checkpoint_alone(slide_file, tmp_pa
     _, told = process.communicate(timeout=60)
     assert process.returncode == 1
     assert [line for line in told.splitlines() if line.startswith("error: ")] == [
-        "error: interrupted; nothing half-written was left: run again, with --resume to go on"
+        "error: interrupted; nothing half-written was left: run again (a fit goes on with --resume)"
     ]
     assert list(tmp_path.iterdir()) == [kept]

@@ -5,16 +5,17 @@ import json
 import anndata as ad
 import numpy as np
 import pytest
+import tomli_w
 from sklearn.metrics import adjusted_rand_score
 from typer.testing import CliRunner
 
 from genesem_embed.datasets import load_slide
 from genesem_train.cli import app
-from genesem_train.config import load_preset
+from genesem_train.config import load_config, load_preset
 from genesem_train.errors import ConfigError
 from genesem_train.networks import make_slide_inputs
 from genesem_train.run import run_fit
-from genesem_train.slides import OWN_COORDS, load_slides, rows_of, side_by_side
+from genesem_train.slides import OWN_COORDS, join_slides, load_slides, rows_of, side_by_side
 from genesem_train.spots import select_spots
 
 pytestmark = pytest.mark.usefixtures("plain_latent_figure")
@@ -121,6 +122,19 @@ def test_a_fit_of_two_slides_scores_each(two_files, store, tmp_path):
     assert (result.out / "figures" / "slides.png").exists()
     assert "consensus on right" in (result.out / "report.html").read_text("utf-8")
     assert "more_datasets" in (result.out / "config.toml").read_text("utf-8")
+
+
+def test_a_column_of_the_name_that_tells_slides_apart_is_refused(two_files):
+    parts = {path.stem: ad.read_h5ad(path) for path in two_files}
+    parts["right"].obs["slide"] = "mine"
+    with pytest.raises(ConfigError, match=r"right has a column obs\['slide'\].*rename it"):
+        join_slides(parts)
+
+
+def test_another_data_set_takes_the_place_of_all_that_a_file_names(two_files, tmp_path):
+    (tmp_path / "two.toml").write_text(tomli_w.dumps(settings(two_files).to_mapping()))
+    assert len(load_config(tmp_path / "two.toml", None).datasets) == 2
+    assert load_config(tmp_path / "two.toml", "demo").datasets == ("demo",)
 
 
 def test_the_improved_mode_and_slides_without_labels(two_files, store, tmp_path):

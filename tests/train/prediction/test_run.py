@@ -103,6 +103,8 @@ def test_missing_genes_are_counted_and_printed(model, files, store, publish_spot
 
 
 def test_what_cannot_be_predicted_is_refused(model, files, store, tmp_path):
+    with pytest.raises(ConfigError, match="is the fitted model itself"):
+        run_predict(model, str(files / "new.h5ad"), store_place=store, out=model)
     with pytest.raises(ConfigError, match="holds no config.toml"):
         run_predict(tmp_path, str(files / "new.h5ad"), store_place=store)
     for name, value, words in [

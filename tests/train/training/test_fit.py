@@ -9,7 +9,7 @@ import torch
 from scipy import sparse
 
 from genesem_train.config import load_preset
-from genesem_train.errors import TrainingError
+from genesem_train.errors import ConfigError, TrainingError
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
 from genesem_train.networks import make_network
 from genesem_train.training.checkpoints import Resumable
@@ -116,6 +116,13 @@ def test_a_resumed_fit_is_one_in_one_go(parts, tmp_path):
     resumed = fit(*parts, epochs=6, resumable=Resumable(**place, resume=True))
     assert resumed.losses == whole.losses
     assert np.array_equal(resumed.latent, whole.latent)
+
+
+def test_a_checkpoint_of_a_later_epoch_is_refused(parts, tmp_path):
+    place = {"path": tmp_path / "seed-0.pt", "stamp": "s"}
+    fit(*parts, epochs=6, resumable=Resumable(**place, every=6))
+    with pytest.raises(ConfigError, match="of epoch 6; expected at most 4.*--epochs 6 or more"):
+        fit(*parts, epochs=4, resumable=Resumable(**place, resume=True))
 
 
 def test_without_resume_a_checkpoint_is_not_read(parts, tmp_path):

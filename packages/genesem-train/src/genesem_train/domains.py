@@ -60,7 +60,7 @@ def consensus(
     Every spot becomes the row of its labels, one-hot; two rows have as many ones in common as labellings put both spots
     together, so k-means on the rows clusters by co-association (Topchy, Jain and Punch 2005) without the matrix of all
     pairs. Spots with equal rows count as one with a weight: the cost grows linearly with spots, and no order of
-    labellings or names of labels matters.
+    labellings or names of labels matters. There are fewer domains than asked for where fewer rows differ.
 
     Returns
     -------
@@ -72,7 +72,8 @@ def consensus(
     stacked = np.stack([np.unique(labelling, return_inverse=True)[1] for labelling in labellings], axis=1)
     profiles, spot_profile, weights = np.unique(stacked, axis=0, return_inverse=True, return_counts=True)
     rows = np.concatenate([np.eye(column.max() + 1)[column] for column in profiles.T], axis=1)
-    means = KMeans(n_domains, n_init=CONSENSUS_STARTS, random_state=0).fit(rows, sample_weight=weights)
+    n_found = min(n_domains, len(profiles))  # a vote over neighbours or a mixture can leave fewer
+    means = KMeans(n_found, n_init=CONSENSUS_STARTS, random_state=0).fit(rows, sample_weight=weights)
     domains = by_size(means.labels_[spot_profile.ravel()])
     return domains, agreement(list(stacked.T), domains)
 

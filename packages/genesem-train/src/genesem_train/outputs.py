@@ -8,7 +8,7 @@ import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -42,14 +42,24 @@ def _takes_files(folder: Path) -> bool:
         return False
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, *, own: Collection[str] = OWN_NAMES, whole: str | None = "metrics.json") -> None:
     """Pass when `out` is free, empty, or an earlier result that may be replaced, and can be written.
+
+    Parameters
+    ----------
+    own
+        What an earlier result may hold.
+    whole
+        What it must hold; None asks for nothing.
 
     Raises
     ------
     ConfigError
-        When it is a file, holds anything that a fit did not write, or lies where nothing can be written.
+        When it is a file or the current folder, holds anything else, or lies where nothing can be written.
     """
+    if out.resolve() == Path.cwd():
+        msg = f"--out {out} is the folder that you are in; expected a folder of its own: give --out a name"
+        raise ConfigError(msg)
     existing = next(folder for folder in (out.resolve().parent, *out.resolve().parents) if folder.exists())
     if not _takes_files(existing):
         msg = f"--out {out} cannot be written: {existing} is no folder that you may write to; give another --out"
@@ -60,11 +70,11 @@ def check_out(out: Path) -> None:
         msg = f"--out {out} is a file; expected a new folder or an earlier result; give another --out"
         raise ConfigError(msg)
     names = {entry.name for entry in out.iterdir()}
-    foreign = sorted(names - OWN_NAMES)
-    if names and (foreign or "metrics.json" not in names):
+    foreign = sorted(names - set(own))
+    if names and (foreign or (whole is not None and whole not in names)):
         msg = (
-            f"--out {out} holds what no fit wrote ({', '.join((foreign or sorted(names))[:5])}); expected a new folder "
-            "or an earlier result; give another --out"
+            f"--out {out} holds what this command does not write ({', '.join((foreign or sorted(names))[:5])}); "
+            "expected a new folder or an earlier result; give another --out"
         )
         raise ConfigError(msg)
 

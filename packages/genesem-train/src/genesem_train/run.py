@@ -143,5 +143,11 @@ def fit_stamp(config: FitConfig, slide: AnnData, semantics: Semantics | None) ->
     """Return what a checkpoint is of: slide, vectors and every setting but how long and from which seeds to train."""
     settings = config.to_mapping()
     training = {name: value for name, value in settings["training"].items() if name not in ("epochs", "seeds")}
-    facts = [settings | {"training": training}, fingerprint(slide), semantics.collection if semantics else None]
+    facts: list[Any] = [
+        settings | {"training": training},
+        fingerprint(slide),
+        semantics.collection if semantics else None,
+    ]
+    if config.semantics.kind == "random":
+        facts.append(config.training.seeds[0])  # which the vectors are drawn from
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -64,13 +64,16 @@ def join_slides(parts: Mapping[str, AnnData]) -> AnnData:
     Raises
     ------
     ConfigError
-        When they have no gene in common.
+        When they have no gene in common, or a column of the name that tells them apart.
     """
     first = next(iter(parts.values()))
     genes = first.var_names[np.logical_and.reduce([first.var_names.isin(part.var_names) for part in parts.values()])]
     if not len(genes):
         samples = "; ".join(f"{name}: {', '.join(part.var_names[:3])}, ..." for name, part in parts.items())
         msg = f"the slides have no gene in common ({samples}); take slides of one organism, with gene symbols"
+        raise ConfigError(msg)
+    if taken := [name for name, part in parts.items() if SLIDE_KEY in part.obs]:
+        msg = f"{', '.join(taken)} has a column obs[{SLIDE_KEY!r}], which a fit of several slides writes: rename it"
         raise ConfigError(msg)
     obs = [
         part.obs.assign(**{SLIDE_KEY: name}).set_axis([f"{name}/{spot}" for spot in part.obs_names])

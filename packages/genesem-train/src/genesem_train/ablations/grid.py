@@ -58,13 +58,10 @@ def make_grid(
     Raises
     ------
     ConfigError
-        When a table has another name, or the settings take no semantics.
+        When a table has another name.
     """
     if unknown := set(tables) - set(TABLES):
         msg = f"no ablation is called {', '.join(sorted(unknown))}; expected some of {', '.join(TABLES)}: set --tables"
-        raise ConfigError(msg)
-    if fusion == "none":
-        msg = "the settings have fusion none, so there is nothing to compare; take another --fusion"
         raise ConfigError(msg)
     stored = list(stored)
     own = {"space": base.space.id, "collection": base.digest[:DIGEST]}

@@ -19,6 +19,7 @@ from genesem_train.ablations.table import compare, write_tables
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
 from genesem_train.methods import Baseline, OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
+from genesem_train.outputs import check_out
 from genesem_train.recorded import load_record, record, record_path
 from genesem_train.run import find_semantics, fit_stamp
 from genesem_train.scores.summary import over_baselines, rate, rate_baseline
@@ -27,6 +28,9 @@ from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
 from genesem_train.training.checkpoints import Checkpoints
 from genesem_train.training.parallel import refuse_several
+
+FITS = "fits"
+OWN_NAMES = {FITS, *(f"ablations.{kind}" for kind in ("json", "csv", "md", "png"))}
 
 OnStep = Callable[[str], None]
 Fitted = tuple[dict[str, float], SeedRun]
@@ -58,17 +62,22 @@ def run_domain_ablations(
     if config.more_datasets:
         msg = f"ablate was given {len(config.datasets)} slides; expected one: give one --dataset"
         raise ConfigError(msg)
+    if config.semantics.kind != "store" or config.model.fusion == "none":
+        chosen = f"kind {config.semantics.kind} in [semantics] and fusion {config.model.fusion} in [model]"
+        msg = f"the settings have {chosen}, so there is nothing to compare; expected kind store and another fusion"
+        raise ConfigError(msg)
     refuse_several("ablate")
     slides = load_slides([config.dataset], counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
     slide = slides.joined
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-ablations"
+    check_out(out, own=OWN_NAMES, whole=None)
     spots = select_spots(slide, config)
     kept = slide[spots.data.obs_names]
     grid, missing = _find_grid(config, slide, store_place, tables)
     fits = {}
     for number, variant in enumerate(grid.variants, start=1):
         on_step(f"{variant.name} ({number} of {len(grid.variants)})")
-        fits[variant.name] = _fit_variant(variant, config, slides, kept, spots, store_place, out / "fits", on_epoch)
+        fits[variant.name] = _fit_variant(variant, config, slides, kept, spots, store_place, out / FITS, on_epoch)
     plain = run_baselines(config, kept, spots)
     rows = {one.name: {"table": one.table, **_row(fits[one.name], config, spots, plain)} for one in grid.variants}
     result = {
@@ -137,7 +146,8 @@ def _fit_variant(
         stamp = f"{fit_stamp(own, slides.joined, semantics)}/{own.training.epochs}"
         paths = {seed: record_path(folder, [stamp, seed]) for seed in group}
         if left := tuple(seed for seed in group if not paths[seed].exists()):
-            checkpoints = Checkpoints(folder=folder / f".{stamp[:16]}", stamp=stamp, resume=True)
+            name = f".{stamp[:16]}-{own.training.epochs}"
+            checkpoints = Checkpoints(folder=folder / name, stamp=stamp, resume=True)
             pending = own.with_values("training", seeds=left)
             for seed, run in seed_runs(pending, kept, spots, semantics, on_epoch, checkpoints):
                 scores = rate(spots, run.domains, run.latent)

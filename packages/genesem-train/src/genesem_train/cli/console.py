@@ -34,7 +34,9 @@ class OneLineErrors(TyperGroup):
                 raise
             typer.echo(f"error: {error}", err=True)
         except KeyboardInterrupt:
-            typer.echo("error: interrupted; nothing half-written was left: run again, with --resume to go on", err=True)
+            typer.echo(
+                "error: interrupted; nothing half-written was left: run again (a fit goes on with --resume)", err=True
+            )
         except Exception as error:  # our mistake, not the user's: still no traceback unless asked for
             if ctx.params.get("debug") or type(error).__module__.startswith(("click", "typer")):
                 raise
@@ -78,6 +80,15 @@ def domain_counts(text: str | None) -> tuple[int | None, tuple[int, ...] | None]
         msg = f"{text!r} is no number of domains; expected a whole number from 2, auto, or a range such as 4:12"
         raise typer.BadParameter(msg, param_hint="--n-domains")
     return (None, tuple(range(low, high + 1))) if colon else (low, None)
+
+
+def refuse_given(belongs_to: str, given: Mapping[str, object]) -> None:
+    """Raise ConfigError where an option was given that another kind of fit reads; `given` has them by name."""
+    if unread := [name for name, value in given.items() if value is not None]:
+        from genesem_train.errors import ConfigError
+
+        msg = f"{', '.join(unread)} would not be read; expected only with {belongs_to}: add that, or leave it out"
+        raise ConfigError(msg)
 
 
 def tell(words: str) -> None:

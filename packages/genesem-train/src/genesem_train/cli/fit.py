@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from genesem_train.cli import options
-from genesem_train.cli.console import JsonFlag, StoreOption, numbers, say, tell
+from genesem_train.cli.console import JsonFlag, StoreOption, numbers, refuse_given, say, tell
 from genesem_train.cli.progress import FitProgress
 from genesem_train.cli.settings import resolve_settings
 
@@ -75,6 +75,11 @@ def fit(
         _fit_cells(dataset, store, config, out, of_cells, epochs, as_json)
         return
 
+    refuse_given(
+        "--method spatial2sentence",
+        {"--status-key": status_key, "--group-key": group_key, "--image-key": image_key}
+        | {"--split": split, "--folds": folds, "--sample": sample},
+    )
     settings = resolve_settings(
         dataset,
         preset,

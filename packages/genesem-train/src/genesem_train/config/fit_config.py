@@ -55,6 +55,12 @@ class FitConfig:
                 'expected kmeans: take --clusterer kmeans, or set consensus = "labels" in [domains]'
             )
             raise ConfigError(msg)
+        if self.method in ("pca", "smooth-pca") and self.domains.clusterer != "kmeans":
+            msg = (
+                f"clusterer {self.domains.clusterer} does not go with method {self.method}; expected kmeans, by which "
+                "baselines are what every report shows: leave out --clusterer"
+            )
+            raise ConfigError(msg)
         if self.mode == "improved" and self.model.backbone != "semst":
             msg = (
                 f"backbone {self.model.backbone} does not go with mode improved, which has a network of its own; "

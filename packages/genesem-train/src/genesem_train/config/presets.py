@@ -35,7 +35,7 @@ def load_preset(name: str, dataset: str) -> FitConfig:
 
 
 def load_config(path: Path, dataset: str | None) -> FitConfig:
-    """Return the config in the TOML file `path`; a given `dataset` replaces the one it names.
+    """Return the config in the TOML file `path`; a given `dataset` replaces all that it names.
 
     Raises
     ------
@@ -50,6 +50,7 @@ def load_config(path: Path, dataset: str | None) -> FitConfig:
     values.setdefault("preset", path.name)
     if dataset is not None:
         values["dataset"] = dataset
+        values.pop("more_datasets", None)
     if "dataset" not in values:
         msg = f"{path} names no dataset; add --dataset NAME or FILE.h5ad"
         raise ConfigError(msg)

@@ -4,6 +4,7 @@ Every fusion is a plain ``nn.Module`` from features and semantics to features, w
 so that it drops into any model. `FineGrainedModulation` is the paper's (equations 7, 8 and the bracket of 9).
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -130,7 +131,8 @@ class CrossAttention(Fusion):
     """Features ask, tokens read from the spot's own semantics answer (paper, Table 2, "Cross-Attention").
 
     The paper says no more than the name. Attention runs within a spot, over `n_tokens` projections of its semantic
-    vector, so that it needs no spot-by-spot matrix; the answer is added to the features.
+    vector, so that it needs no spot-by-spot matrix; the answer is added to the features. There are `n_heads` heads, or
+    as many as divide both that number and the width.
     """
 
     def __init__(self, dim: int, semantic_dim: int, *, n_tokens: int = 4, n_heads: int = 4) -> None:
@@ -138,7 +140,7 @@ class CrossAttention(Fusion):
         self.out_dim = dim
         self.n_tokens = n_tokens
         self.head = SemanticHead(semantic_dim, n_tokens * dim)
-        self.attention = nn.MultiheadAttention(dim, n_heads, batch_first=True)
+        self.attention = nn.MultiheadAttention(dim, math.gcd(dim, n_heads), batch_first=True)
 
     def forward(
         self, features: Float[Tensor, "spot dim"], semantics: Float[Tensor, "spot semantic_dim"]

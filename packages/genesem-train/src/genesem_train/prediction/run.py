@@ -57,6 +57,9 @@ def run_predict(
     slide = slides.joined
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"
     check_out(out)
+    if out.resolve() == model.resolve():
+        msg = f"--out {out} is the fitted model itself, which the prediction would replace; give another --out"
+        raise ConfigError(msg)
     if slide.n_obs < 2:
         msg = f"{dataset} has {slide.n_obs} spot; expected at least 2, because a spot is seen among its neighbours"
         raise ConfigError(msg)

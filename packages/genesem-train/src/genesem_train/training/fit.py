@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy import sparse
 from torch import Tensor
 
-from genesem_train.errors import TrainingError
+from genesem_train.errors import ConfigError, TrainingError
 from genesem_train.models.backbone import Backbone, SlideInputs
 from genesem_train.sparse import SparseMatrix
 from genesem_train.training.checkpoints import Resumable, set_down, take_up
@@ -80,6 +80,8 @@ def fit_backbone(
 
     Raises
     ------
+    ConfigError
+        When the checkpoint is of a later epoch than the last one asked for.
     TrainingError
         When a loss is no longer finite.
     """
@@ -90,6 +92,7 @@ def fit_backbone(
         network = make_network().to(device)
         optimiser = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
         history, readouts, snapshots = take_up(resumable, rows, network, optimiser)
+        _check_epochs(len(history["total"]), epochs)
         with held_interrupts() as interrupt:
             for epoch in range(len(history["total"]) + 1, epochs + 1):
                 network.train()
@@ -139,6 +142,15 @@ def make_inputs(
         feature=feature_weights,
         semantics=None if semantics is None else torch.as_tensor(semantics, dtype=torch.float32),
     )
+
+
+def _check_epochs(done: int, wanted: int) -> None:
+    if done > wanted:
+        msg = (
+            f"the checkpoint to go on from is of epoch {done}; expected at most {wanted}, the epochs asked for: "
+            f"take --epochs {done} or more, or fit without --resume"
+        )
+        raise ConfigError(msg)
 
 
 def _check_finite(losses: dict[str, float], epoch: int) -> None:
