@@ -7,8 +7,9 @@ from scipy import sparse
 
 from genesem_train.config import load_preset
 from genesem_train.models import SemST
-from genesem_train.models.backbones import Stagate
-from genesem_train.networks import EXACT_PAIRS, make_network, make_slide_inputs
+from genesem_train.models.backbones.semst import EXACT_PAIRS
+from genesem_train.models.backbones.stagate import Stagate
+from genesem_train.networks import make_network, make_slide_inputs
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from sklearn.metrics import adjusted_rand_score
 from genesem_train.domains import kmeans_domains
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
 from genesem_train.models import SemST
-from genesem_train.models.backbones import Stagate
+from genesem_train.models.backbones.stagate import Stagate
 from genesem_train.training.fit import fit_backbone, make_inputs
 
 

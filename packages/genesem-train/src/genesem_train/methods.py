@@ -19,6 +19,7 @@ from genesem_train.domains import CLUSTERERS, agreement, consensus, joint_domain
 from genesem_train.errors import ConfigError
 from genesem_train.improved.embedding import embedding, field_job
 from genesem_train.improved.inputs import field_inputs
+from genesem_train.models.backbones import backbone_class
 from genesem_train.networks import make_network, make_slide_inputs
 from genesem_train.semantics import Semantics
 from genesem_train.spots import Spots
@@ -32,7 +33,6 @@ OnEpoch = Callable[[int, int, int, dict[str, float]], None]
 Domains = Int[np.ndarray, " spot"]
 Vectors = Float[np.ndarray, "spot dim"]
 
-STAGATE_CLIP = 5.0
 BASELINES = ("pca", "smooth-pca")
 
 
@@ -98,7 +98,7 @@ def seed_runs(
     if config.method != "semst":
         yield from _plain_runs(config, kept, spots)
         return
-    trainer = TRAINERS[_trainer_name(config)](config, spots, None if semantics is None else semantics.matrix)
+    trainer = TRAINERS[config.mode](config, spots, None if semantics is None else semantics.matrix)
     own = share_out(trainer.job, process_group())
     epochs, done = config.training.epochs, 0
     total = len(config.training.seeds) * config.training.networks * epochs
@@ -120,10 +120,6 @@ def seed_consensus(
         return consensus(labellings, spots.n_domains)
     domains = _voted(joint_domains([run.latent for run in runs.values()], spots.n_domains), config, spots)
     return domains, agreement(labellings, domains)
-
-
-def _trainer_name(config: FitConfig) -> str:
-    return "improved" if config.mode == "improved" else config.model.backbone
 
 
 def follow(config: FitConfig) -> None:
@@ -163,7 +159,7 @@ def _faithful(config: FitConfig, spots: Spots, semantics: Vectors | None) -> Tra
     inputs, facts = make_slide_inputs(config, spots.data.X, spots.coords, semantics, slide_of)
     semantic_dim = None if semantics is None else semantics.shape[1]
     network = partial(make_network, config, spots.data.n_vars, semantic_dim, spots.data.n_obs)
-    clip_norm = STAGATE_CLIP if config.model.backbone == "stagate" else None
+    clip_norm = backbone_class(config.model.backbone).clip_norm
     job = Job(network=network, inputs=inputs, settings={"clip_norm": clip_norm})
 
     def finish(seed: int, networks: Sequence[Trained]) -> Trained:
@@ -193,7 +189,7 @@ def _improved(config: FitConfig, spots: Spots, semantics: Vectors | None) -> Tra
 
 
 TRAINERS: Mapping[str, Callable[[FitConfig, Spots, Vectors | None], Trainer]] = MappingProxyType(
-    {"semst": _faithful, "stagate": _faithful, "improved": _improved}
+    {"faithful": _faithful, "improved": _improved}
 )
 
 

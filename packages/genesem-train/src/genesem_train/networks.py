@@ -1,7 +1,6 @@
 """Settings to the network of a published method and to what it sees of a slide; fits and predictions share it."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,36 +8,17 @@ from scipy import sparse
 
 from genesem_train.config import FitConfig
 from genesem_train.graphs import graph_within, measured_feature_graph, propagation, spatial_graph
-from genesem_train.models import SemST
 from genesem_train.models.backbone import Backbone, SlideInputs
-from genesem_train.models.backbones import Stagate
+from genesem_train.models.backbones import backbone_class
 from genesem_train.training.fit import make_inputs
-
-EXACT_PAIRS = 3_000
-"""Up to so many spots, ``auto`` sums the spatial term over all pairs; at 4,000 that would be a quarter of an epoch."""
 
 Build = Callable[[Int[np.ndarray, " member"]], sparse.csr_matrix]
 
 
 def make_network(config: FitConfig, n_genes: int, semantic_dim: int | None, n_spots: int) -> Backbone:
     """Return the untrained network of the settings."""
-    model, loss = config.model, config.loss
-    if model.backbone == "stagate":
-        return Stagate(
-            n_genes, semantic_dim, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim, fusion=model.fusion
-        )
-    return SemST(
-        n_genes,
-        semantic_dim,
-        hidden_dim=model.hidden_dim,
-        latent_dim=model.latent_dim,
-        modulator_ratio=model.modulator_ratio,
-        fusion=model.fusion,
-        mixing=model.mixing,
-        loss_form=loss.form,
-        loss_weights={"zinb": loss.zinb, "spatial": loss.spatial, "correlation": loss.correlation},
-        pairs=_pairs(loss.pairs, n_spots),
-    )
+    network = backbone_class(config.model.backbone)
+    return network.from_settings(config.model, config.loss, n_genes, semantic_dim, n_spots)
 
 
 def make_slide_inputs(
@@ -65,20 +45,15 @@ def make_slide_inputs(
         return found
 
     spatial = _within(slide_of, len(coords), spatial_of)
-    if config.model.backbone == "stagate":
-        return make_inputs(values, spatial, semantics=semantics), {}
-    views = (
-        propagation(spatial, norm=graph.propagation, self_weight=graph.self_weight),
-        propagation(_within(slide_of, len(coords), feature_of), norm=graph.propagation),
-    )
+    views = backbone_class(config.model.backbone).views
+    spatial_weights = feature_weights = None
+    if "spatial" in views:
+        spatial_weights = propagation(spatial, norm=graph.propagation, self_weight=graph.self_weight)
+    if "feature" in views:
+        feature_weights = propagation(_within(slide_of, len(coords), feature_of), norm=graph.propagation)
     facts = {"feature_recall": min(recalls)} if recalls else {}
-    return make_inputs(values, spatial, *views, semantics), facts
+    return make_inputs(values, spatial, spatial_weights, feature_weights, semantics), facts
 
 
 def _within(slide_of: Int[np.ndarray, " spot"] | None, n_spots: int, build: Build) -> sparse.csr_matrix:
     return build(np.arange(n_spots)) if slide_of is None else graph_within(slide_of, build)
-
-
-def _pairs(wanted: str, n_spots: int) -> Literal["exact", "moments"]:
-    exact = wanted == "exact" or (wanted == "auto" and n_spots <= EXACT_PAIRS)
-    return "exact" if exact else "moments"

@@ -25,7 +25,7 @@ Preset = Annotated[
 Config = Annotated[Path | None, typer.Option(help="Complete settings in a TOML file, such as a result's config.toml.")]
 Method = Annotated[str | None, typer.Option(help="semst, smooth-pca or pca; spatial2sentence on cells.")]
 Mode = Annotated[str | None, typer.Option(help="faithful (the published method) or improved (decided by the slide).")]
-Backbone = Annotated[str | None, typer.Option(help="semst or stagate.")]
+Backbone = Annotated[str | None, typer.Option(help="The published network: semst, stagate.")]
 Fusion = Annotated[
     str | None, typer.Option(help="How semantics meet the graphs: fsm, concat, add, cross-attention, none.")
 ]

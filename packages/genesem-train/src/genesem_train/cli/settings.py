@@ -49,4 +49,6 @@ def _kind(mode: object, backbone: object) -> str | None:
     """Return the preset of the kind of fit that was asked for, where it is not the published SemST."""
     if mode == "improved":
         return "improved"
-    return "stagate" if backbone == "stagate" else None
+    from genesem_train.config import list_presets
+
+    return str(backbone) if backbone in list_presets() else None

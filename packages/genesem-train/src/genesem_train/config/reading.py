@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, Union, get_args, get_origin
 
+from genesem_train.config.backbones import list_backbones
 from genesem_train.errors import ConfigError
 
 ABOVE_ZERO = frozenset({"lr", "radius", "modulator_ratio"})
@@ -51,6 +52,8 @@ def _setting(name: str, kind: Any, value: Any, where: str) -> Any:  # noqa: ANN4
             _check(found > 0, found, "a number above 0", where)
         if name in LEAST:
             _check(found >= LEAST[name], found, f"a number from {LEAST[name]}", where)
+    if name == "backbone":
+        _check(found in list_backbones(), found, f"one of {', '.join(list_backbones())}", where)
     if name == "seeds" and found is not None:
         _check(all(0 <= seed < SEEDS for seed in found), list(found), f"whole numbers from 0 to {SEEDS - 1}", where)
         _check(len(set(found)) == len(found), list(found), "each seed once", where)

@@ -43,7 +43,8 @@ class GraphConfig:
 class ModelConfig:
     """Widths of the network and how semantics enter it."""
 
-    backbone: Literal["semst", "stagate"] = "semst"
+    backbone: str = "semst"
+    """A file of ``models/backbones/``."""
     hidden_dim: int = 256
     latent_dim: int = 128
     modulator_ratio: float = 0.5

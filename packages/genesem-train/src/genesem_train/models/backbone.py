@@ -5,10 +5,10 @@ needs no more to know than this.
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from torch import Tensor, nn
 from genesem_train.models.fusion import FineGrainedModulation, Fusion
 from genesem_train.rows import ALL_ROWS, Rows, SharedRows
 from genesem_train.sparse import SparseMatrix
+
+if TYPE_CHECKING:
+    from genesem_train.config.sections import LossConfig, ModelConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,10 +104,21 @@ class Latents:
 class Backbone(nn.Module):
     """A network with its own loss."""
 
+    views: ClassVar[Collection[Literal["spatial", "feature"]]] = ()
+    """Which propagation weights it reads; the pairs of spatial neighbours are always there."""
+    clip_norm: ClassVar[float | None] = None
+    """Greatest norm of the gradient in training; None leaves it free."""
     fusion: Fusion | None
     """How semantics meet the features; None where they do not."""
     loss_weights: Mapping[str, float]
     """What each term of `losses` counts in the total."""
+
+    @classmethod
+    def from_settings(
+        cls, model: "ModelConfig", loss: "LossConfig", n_genes: int, semantic_dim: int | None, n_spots: int
+    ) -> Self:
+        """Return the untrained network of the settings: its widths and its fusion, where it has no more."""
+        return cls(n_genes, semantic_dim, hidden_dim=model.hidden_dim, latent_dim=model.latent_dim, fusion=model.fusion)
 
     @abstractmethod
     def forward(self, inputs: SlideInputs) -> Latents:

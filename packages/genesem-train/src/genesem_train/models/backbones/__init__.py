@@ -1,12 +1,18 @@
-"""Networks of other papers, one file each; `BACKBONES` names those that `--backbone` takes."""
+"""Published networks, one file each: a file here is a name that `--backbone` takes.
 
-from collections.abc import Mapping
-from types import MappingProxyType
+Such a file defines one `Backbone` and says there all that is its own: what it reads of a slide (`views`), how it is
+made of the settings (`from_settings`), its loss, and what its training needs (`clip_norm`). A preset of the same name
+under ``presets/`` is what `--backbone` takes where no other is named.
+"""
+
+from importlib import import_module
 
 from genesem_train.models.backbone import Backbone
-from genesem_train.models.backbones.stagate import Stagate
-from genesem_train.models.semst import SemST
 
-BACKBONES: Mapping[str, type[Backbone]] = MappingProxyType({"semst": SemST, "stagate": Stagate})
 
-__all__ = ["BACKBONES", "Stagate"]
+def backbone_class(name: str) -> type[Backbone]:
+    """Return the network that the file `name` of this folder defines."""
+    module = import_module(f"{__name__}.{name}")
+    classes = [value for value in vars(module).values() if isinstance(value, type) and issubclass(value, Backbone)]
+    (found,) = (value for value in classes if value.__module__ == module.__name__)
+    return found

@@ -36,6 +36,7 @@ class Stagate(Backbone):
         How semantics meet the bottleneck, before it is decoded and clustered.
     """
 
+    clip_norm = 5.0
     loss_weights = MappingProxyType({"reconstruction": 1.0})
 
     def __init__(

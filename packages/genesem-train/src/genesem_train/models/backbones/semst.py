@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import torch
 from jaxtyping import Float
@@ -15,12 +15,18 @@ from genesem_train.models.gcn import ViewEncoder
 from genesem_train.models.norm import BatchNorm
 from genesem_train.rows import ALL_ROWS, Rows
 
+if TYPE_CHECKING:
+    from genesem_train.config.sections import LossConfig, ModelConfig
+
 LossForm = Literal["paper", "released"]
 Mixing = Literal["paper", "released"]
 
 RELEASED_WEIGHTS = MappingProxyType({"zinb": 1.0, "spatial": 0.1, "correlation": 0.1})
 """For DLPFC, HBC and MBA; ME and MVC have 1 throughout. The released code calls the last two gamma and beta, the paper
 lambda and gamma."""
+
+EXACT_PAIRS = 3_000
+"""Up to so many spots, ``auto`` sums the spatial term over all pairs; at 4,000 that would be a quarter of an epoch."""
 
 
 class SemST(Backbone):
@@ -49,6 +55,8 @@ class SemST(Backbone):
         Whether the spatial term goes over all pairs or takes their moments.
     """
 
+    views = ("spatial", "feature")
+
     def __init__(
         self,
         n_genes: int,
@@ -74,6 +82,25 @@ class SemST(Backbone):
         fused_dim = 2 * latent_dim if self.fusion is None else self.fusion.out_dim
         self.latent = _mixing(mixing, fused_dim, hidden_dim, latent_dim)
         self.decoder = ZinbDecoder(latent_dim, hidden_dim, n_genes)
+
+    @classmethod
+    def from_settings(
+        cls, model: "ModelConfig", loss: "LossConfig", n_genes: int, semantic_dim: int | None, n_spots: int
+    ) -> Self:
+        """Return the untrained network of the settings; ``auto`` takes all pairs up to `EXACT_PAIRS` spots."""
+        exact = loss.pairs == "exact" or (loss.pairs == "auto" and n_spots <= EXACT_PAIRS)
+        return cls(
+            n_genes,
+            semantic_dim,
+            hidden_dim=model.hidden_dim,
+            latent_dim=model.latent_dim,
+            modulator_ratio=model.modulator_ratio,
+            fusion=model.fusion,
+            mixing=model.mixing,
+            loss_form=loss.form,
+            loss_weights={"zinb": loss.zinb, "spatial": loss.spatial, "correlation": loss.correlation},
+            pairs="exact" if exact else "moments",
+        )
 
     def forward(self, inputs: SlideInputs) -> Latents:
         """Return both views and the final latent (equations 4 to 9)."""
