@@ -33,7 +33,7 @@ class FitConfig:
     """Further slides of the same fit."""
     method: Method = "semst"
     mode: Literal["faithful", "improved"] = "faithful"
-    """The published method, or the one that the slide itself decides (docs/methods.md); `[preprocess]`, `[graph]` and
+    """The published method, or the one that the slide itself decides (docs/methods.md); `[graph]` and
     `[loss]` belong to the published one, `[smoothing]` to the other."""
     counts_layer: str | None = None
     gene_symbols: str | None = None

@@ -34,7 +34,7 @@ class GraphConfig:
     """Neighbours for ``knn``; the degree to pass for ``adaptive``."""
     feature_k: int = 15
     feature_method: Literal["auto", "exact", "approximate"] = "auto"
-    """Expression neighbours: exact up to 20,000 spots, approximate beyond, unless said otherwise."""
+    """Expression neighbours: exact where that takes a minute or two, else approximate."""
     propagation: Literal["row", "symmetric"] = "row"
     self_weight: float = 1.0
 
