@@ -9,6 +9,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from genesem_train.domains import kmeans_domains
 from genesem_train.graphs import feature_graph, propagation, spatial_graph
+from genesem_train.improved.embedding import embedding, field_job
+from genesem_train.improved.inputs import field_inputs
 from genesem_train.models import SemST
 from genesem_train.models.backbones.stagate import Stagate
 from genesem_train.training.fit import fit_backbone, make_inputs
@@ -52,3 +54,18 @@ def test_of_stagate(slide):
     turned = np.random.default_rng(1).permutation(80)
     first, second = fitted(np.arange(80)), fitted(turned)
     assert np.allclose(second, first[turned], atol=2e-3 * np.abs(first).max())
+
+
+def test_of_mode_improved(slide):
+    def fitted(order):
+        counts, coords, semantics = (part[order] for part in slide)
+        prepared = field_inputs(sparse.csr_matrix(counts), coords, semantics)
+        trained = field_job(prepared, hidden_dim=16, latent_dim=8).fit(epochs=12, lr=3e-3, seed=0)
+        return prepared, trained, embedding(prepared, [trained])[0]
+
+    turned = np.random.default_rng(1).permutation(80)
+    first, second = fitted(np.arange(80)), fitted(turned)
+    assert np.allclose(second[0].field, first[0].field[turned], atol=1e-6 * np.abs(first[0].field).max())
+    assert np.allclose(second[1].losses["total"], first[1].losses["total"], rtol=1e-3)
+    domains = [kmeans_domains(embedded, 2, seed=0) for *_, embedded in (first, second)]
+    assert adjusted_rand_score(domains[0][turned], domains[1]) > 0.95
