@@ -42,6 +42,10 @@ def test_a_collection_is_named_where_it_is_not_clear(filled, slide, maker):
     other = maker.collect(filled, maker.texts(*range(70)), name="second")
     with pytest.raises(CollectionMissingError, match="2 collections were built from a slide called demo; name one of"):
         filled.to_anndata(slide)
+    bare = slide.copy()
+    del bare.uns["genesem"]
+    with pytest.raises(CollectionMissingError, match=r"from a slide without a name \(load_slide gives it one\)"):
+        filled.to_anndata(bare)
     assert filled.to_anndata(slide, "second").obsm["X_genesem"].shape == (5, 8)
     slide.uns["genesem"]["name"] = "unknown"
     with pytest.raises(CollectionMissingError, match="0 collections were built"):

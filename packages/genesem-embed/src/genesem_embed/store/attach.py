@@ -17,7 +17,11 @@ _SHOWN = 5
 
 
 def attach(store: "Store", slide: "AnnData", collection: CollectionInfo | str | None) -> "AnnData":
-    """Return a copy of `slide` with ``obsm["X_genesem"]``, one row per spot or cell, matched by name."""
+    """Return a copy of `slide` with ``obsm["X_genesem"]``, one row per spot or cell.
+
+    Spots are matched by name alone, so that a part of the slide, or one with other counts, gets its vectors: that it is
+    the slide that the collection was built from is for the caller to know.
+    """
     info = _only(store, slide) if collection is None else store.collection(collection)
     if info.unit == "gene":
         msg = f"collection {info.name} holds one vector per gene, not per spot; genesem-train averages those per spot"
@@ -40,6 +44,7 @@ def _only(store: "Store", slide: "AnnData") -> CollectionInfo:
     found = [info for info in store.collections() if info.unit != "gene" and info.slide.get("name") == name]
     if len(found) != 1:
         listed = ", ".join(f"{info.name}@{info.digest[:12]}" for info in found or store.collections()) or "none"
-        msg = f"{len(found)} collections were built from a slide called {name}; name one of: {listed}"
+        which = "a slide without a name (load_slide gives it one)" if name is None else f"a slide called {name}"
+        msg = f"{len(found)} collections were built from {which}; name one of: {listed}"
         raise CollectionMissingError(msg)
     return found[0]
