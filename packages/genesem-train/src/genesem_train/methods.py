@@ -99,16 +99,17 @@ def seed_runs(
         yield from _plain_runs(config, kept, spots)
         return
     trainer = TRAINERS[config.mode](config, spots, None if semantics is None else semantics.matrix)
-    own = share_out(trainer.job, process_group())
+    job, finish = share_out(trainer.job, process_group()), trainer.finish
+    del trainer  # where processes share the spots, this one holds no longer all of them
     epochs, done = config.training.epochs, 0
     total = len(config.training.seeds) * config.training.networks * epochs
     for seed, networks in _seed_settings(config).items():
         fitted = []
         for settings in networks:
             told = _epochs_of(seed, done, total, on_epoch)
-            fitted.append(own.fit(**settings, resumable=checkpoints.of(settings["seed"]), on_epoch=told))
+            fitted.append(job.fit(**settings, resumable=checkpoints.of(settings["seed"]), on_epoch=told))
             done += epochs
-        yield seed, _trained_run(trainer.finish(seed, fitted), config, spots, seed)
+        yield seed, _trained_run(finish(seed, fitted), config, spots, seed)
 
 
 def seed_consensus(
