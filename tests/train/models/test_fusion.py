@@ -79,7 +79,8 @@ def test_cross_attention_by_hand():
 
 @pytest.mark.parametrize("name", ["fsm", "concat", "add", "cross-attention"])
 def test_a_spot_is_guided_by_its_own_semantics_alone(name):
-    fusion = make_fusion(name, 8, 20, head_dim=4, bottleneck_dim=2)
+    torch.manual_seed(0)  # of two hidden units, both may be at rest for a spot
+    fusion = make_fusion(name, 8, 20, head_dim=16, bottleneck_dim=16)
     other = SEMANTICS.clone()
     other[3] = 7.0
     moved = (fusion(FEATURES, other) - fusion(FEATURES, SEMANTICS)).abs().amax(dim=1) > 1e-6

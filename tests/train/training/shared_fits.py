@@ -23,8 +23,8 @@ from genesem_train.config import load_preset
 from genesem_train.errors import TrainingError
 from genesem_train.improved.embedding import field_job
 from genesem_train.improved.inputs import field_inputs
-from genesem_train.models import field_semst, semst
-from genesem_train.models.backbones import stagate
+from genesem_train.models import field_semst
+from genesem_train.models.backbones import semst, stagate
 from genesem_train.networks import make_network, make_slide_inputs
 from genesem_train.rows import SharedRows
 from genesem_train.training.checkpoints import Resumable, load_checkpoint
