@@ -25,6 +25,9 @@ SCRIPT = Path(__file__).with_name("shared_fits.py")
 GROUPS = {2: ["exact", "moments", "stagate", "stagate-two", "improved"], 3: ["exact", "stagate-two"]}
 BOTH = [(size, case) for size, cases in GROUPS.items() for case in cases]
 COMMAND = """
+import atexit, sys
+from torch import distributed
+atexit.register(lambda: print("still joined" if distributed.is_initialized() else "left the group", file=sys.stderr))
 from genesem_train.report.figures import latent
 latent.umap_points = lambda values: values[:, :2]  # a UMAP compiles for seconds
 from genesem_train.cli import main
@@ -133,6 +136,7 @@ def test_torchrun_fits_one_slide_as_one_process_does(slide_file, tmp_path):
     (tmp_path / "settings.toml").write_text(config.to_toml())
     done = torchrun(2, "fit", "--config", str(tmp_path / "settings.toml"), "--out", str(tmp_path / "two"), "--json")
     assert done.returncode == 0, done.stderr
+    assert (done.stderr.count("left the group"), done.stderr.count("still joined")) == (2, 0)
     result = ad.read_h5ad(tmp_path / "two" / "result.h5ad")
     slide = load_slides(config.datasets).joined
     checkpoints = Checkpoints(folder=tmp_path / "one", stamp="s")

@@ -27,7 +27,7 @@ from genesem_train.semantics import UNRELATED_RECIPE, Semantics, join_semantics,
 from genesem_train.slides import Slides, load_slides
 from genesem_train.spots import Spots, select_spots
 from genesem_train.training.checkpoints import Checkpoints
-from genesem_train.training.parallel import process_group
+from genesem_train.training.parallel import leaving_group, process_group
 
 DRAWN_SPOTS = 4096
 
@@ -40,6 +40,7 @@ class FitOutcome:
     out: Path
 
 
+@leaving_group()
 def run_fit(
     config: FitConfig,
     *,

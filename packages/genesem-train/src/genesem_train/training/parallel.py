@@ -6,7 +6,8 @@ work together from then on. Nothing but `torch.distributed` is needed.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -60,6 +61,19 @@ def process_group() -> Group:
     if not dist.is_initialized():
         dist.init_process_group("gloo", timeout=PATIENCE)
     return Group(rank=dist.get_rank(), size=size)
+
+
+@contextmanager
+def leaving_group() -> Iterator[None]:
+    """Leave the group of processes at the end, however it comes.
+
+    A process that exits within one can be aborted by the group's threads, and its launcher then stops all others.
+    """
+    try:
+        yield
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
 
 
 def refuse_several(what: str) -> None:
