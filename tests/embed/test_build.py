@@ -125,6 +125,8 @@ def test_texts_that_another_build_published_meanwhile_are_not_encoded_again(slid
     with Store.open(tmp_path / "s", mode="a") as store:
         report = run(slide, model, store, encoder)
     assert report.n_encoded == len(encoder.seen) == 32
+    assert (report.n_elsewhere, report.n_left) == (report.n_unique - 32, 0)
+    assert report.collection is not None
 
 
 def test_a_full_store_is_left_as_it_is(slide, model, tmp_path):

@@ -90,6 +90,22 @@ def test_run_again_it_fits_what_is_not_there(outcome, slide_file, store):
     assert len(seen) == 2 + 2 * 3
 
 
+def test_a_changed_annotation_changes_every_score_and_refits_nothing(slide_file, store, tmp_path):
+    slide, place = ad.read_h5ad(slide_file), tmp_path / "quarter.h5ad"
+    slide.write_h5ad(place)
+    config = settings(place)
+    run_domain_ablations(config, store_place=store, out=tmp_path / "out", tables=("fusion",))
+    slide.obs["region"] = slide.obs["region"].to_numpy()[::-1]
+    slide.write_h5ad(place)
+    seen = []
+    again = run_domain_ablations(
+        config, store_place=store, out=tmp_path / "out", tables=("fusion",), on_epoch=lambda *_: seen.append(0)
+    )
+    fresh = run_domain_ablations(config, store_place=store, out=tmp_path / "fresh", tables=("fusion",))
+    assert again["rows"] == fresh["rows"]
+    assert seen == []
+
+
 def test_without_labels_it_says_so(slide_file, store, tmp_path):
     bare = ad.read_h5ad(slide_file)
     del bare.obs["region"]

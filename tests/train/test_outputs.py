@@ -74,6 +74,23 @@ def test_a_failure_leaves_the_earlier_result_and_no_debris(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["r", "metrics.json"]
 
 
+def test_the_earlier_result_is_back_where_the_exchange_is_interrupted(tmp_path, monkeypatch):
+    with replaced_folder(tmp_path / "r") as folder:
+        (folder / "metrics.json").write_text("{}")
+    rename, asked = Path.rename, []
+
+    def interrupted(path, target):
+        asked.append(path)
+        if len(asked) == 2:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt), replaced_folder(tmp_path / "r"):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["r", "metrics.json"]
+
+
 @pytest.mark.parametrize("names", [["thesis.tex"], ["metrics.json", "thesis.tex"], ["figures"]], ids="-".join)
 def test_a_folder_that_no_fit_wrote_is_refused(tmp_path, names):
     for name in names:

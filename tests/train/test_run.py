@@ -19,6 +19,7 @@ from genesem_embed.datasets import preprocess
 from genesem_embed.store import CollectionMissingError
 from genesem_train.cli import app
 from genesem_train.config import load_preset
+from genesem_train.errors import ConfigError
 from genesem_train.improved.inputs import field_inputs
 from genesem_train.outputs import OWN_NAMES
 from genesem_train.run import run_fit
@@ -173,6 +174,24 @@ def test_a_fit_broken_off_goes_on_to_the_same_result(outcome, slide_file, store_
     assert resumed.metrics["seeds"] == whole.metrics["seeds"]
     assert len(seen) < 8
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_moved_spots_are_another_fit(slide_file, store_place, tmp_path):
+    """Coordinates are no part of a slide's fingerprint, but make its graph."""
+
+    def stop(seed, done, total, losses):
+        if done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    moved = ad.read_h5ad(slide_file)
+    place = tmp_path / "quarter.h5ad"
+    moved.write_h5ad(place)
+    with pytest.raises(KeyboardInterrupt):
+        run_fit(config(place), store_place=store_place, out=tmp_path / "out", on_epoch=stop)
+    moved.obsm["spatial"] = moved.obsm["spatial"][::-1]
+    moved.write_h5ad(place)
+    with pytest.raises(ConfigError, match="is of another fit"):
+        run_fit(config(place), store_place=store_place, out=tmp_path / "out", resume=True)
 
 
 def test_another_backbone_runs_the_same_way(slide_file, store_place, tmp_path):

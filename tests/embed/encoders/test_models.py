@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from genesem_embed.encoders.chat import render_chat
 from genesem_embed.encoders.model import describe_model
 from genesem_embed.errors import EncodingError, InputError, ModelUnavailableError
 
@@ -198,3 +199,8 @@ def test_a_long_text_is_cut_by_rule_and_keeps_its_marks(tiny_bert, encoder_of, c
     assert np.isfinite(collect(encoder, [text])).all()
     with pytest.raises(EncodingError, match="more than the 10 of this space"):
         collect(encoder_of(tiny_bert, max_tokens=10), [text])
+
+
+def test_a_template_that_asks_for_the_date_makes_the_same_text_every_day():
+    template = "{{ strftime_now('%d %b %Y') }} {{ messages[-1]['content'] }}"
+    assert render_chat(template, {}, None, "CD3E", thinking=False) == "26 Jul 2024 CD3E"

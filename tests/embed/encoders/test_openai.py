@@ -246,6 +246,18 @@ def test_a_vector_that_is_not_finite_is_named(fake):
         list(ServerEncoder(model).encode(["one"]))
 
 
+def test_a_vector_beyond_the_stored_precision_costs_no_other(fake):
+    model = describe_server(fake.endpoint)
+    assert model.space.precision == "float16"
+    huge = {"index": 0, "embedding": [1e5, 0, 0, 0, 0, 0]}
+    fake.faults.append((200, {"data": [huge, {"index": 1, "embedding": vector("two")}], "usage": {"prompt_tokens": 2}}))
+    came = []
+    batches = (came.extend(batch.rows) for batch in ServerEncoder(model).encode(["one", "two"]))
+    with pytest.raises(EncodingError, match=r"text 0 .* not finite in float16"):
+        list(batches)
+    assert came == [1]
+
+
 def test_no_server_and_no_such_model_are_told(fake):
     with pytest.raises(ModelUnavailableError, match="check --endpoint"):
         describe_server("http://127.0.0.1:9/v1")

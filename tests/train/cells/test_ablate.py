@@ -2,6 +2,7 @@ import json
 from dataclasses import asdict, replace
 from functools import partial
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,6 +49,16 @@ def test_a_second_run_reads_back_what_was_fitted(place, slide, stored, tmp_path,
     first = run(place, slide, tmp_path / "a")
     monkeypatch.setattr(ablate, "predict_sentences", lambda *args: pytest.fail("fitted again"))
     assert json.dumps(run(place, slide, tmp_path / "a")) == json.dumps(first)
+
+
+def test_types_that_changed_are_another_comparison(place, slide, stored, tmp_path):
+    stored(place, slide)
+    first = run(place, slide, tmp_path / "a")
+    relabelled = slide.copy()
+    relabelled.obs["cell_type"] = np.random.default_rng(0).permutation(slide.obs["cell_type"].to_numpy())
+    again = run(place, relabelled, tmp_path / "a")
+    assert again["rows"]["whole"]["mean"]["type_accuracy"] < first["rows"]["whole"]["mean"]["type_accuracy"] - 20
+    assert again == run(place, relabelled, tmp_path / "fresh")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,18 @@ def test_the_command_line_fits_and_ablates(place, slide, stored, tmp_path):
     assert "--variant k=3" in ablated.stdout
 
 
+@pytest.mark.parametrize("command", ["fit", "ablate"])
+def test_options_of_domains_are_refused_on_cells(command, tmp_path):
+    words = [command, "--dataset", "cells.h5ad", "--method", "spatial2sentence", "--out", str(tmp_path / "r")]
+    done = CliRunner().invoke(app, [*words, "--mode", "improved", "--n-domains", "9"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: --mode, --n-domains would not be read; expected only with --method semst")
+    if command == "fit":
+        done = CliRunner().invoke(app, [*words, "--dataset", "more.h5ad", "--resume"])
+        assert done.stderr.startswith("error: --resume, a second --dataset would not be read")
+    assert not (tmp_path / "r").exists()
+
+
 def test_a_problem_is_one_line_and_exit_code_1(place, slide, stored, tmp_path):
     slide.write_h5ad(tmp_path / "twelve.h5ad")
     stored(place, load_slide(tmp_path / "twelve.h5ad", kind="markers"))

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
@@ -54,6 +55,25 @@ def test_cells_that_are_not_probed_cost_little_recall(counts, monkeypatch):
     monkeypatch.setattr(candidates, "CELL_SPOTS", 100)
     monkeypatch.setattr(candidates, "PROBED_SPOTS", 800)
     assert neighbour_recall(counts, feature_graph(counts, k=10, method="approximate"), k=10) >= 0.85
+
+
+def test_spots_that_are_all_alike_are_looked_through_in_parts(monkeypatch):
+    alike = sparse.csr_matrix(np.repeat(np.eye(2, 30, dtype=np.float32), [1500, 500], axis=0))
+    monkeypatch.setattr(candidates, "CELL_SPOTS", 100)
+    monkeypatch.setattr(candidates, "GREATEST_CELL", 200)
+    monkeypatch.setattr(candidates, "PROBED_SPOTS", 800)
+    cells = list(candidates._cells(alike.toarray()))
+    assert sorted(torch.cat([cell for cell, _ in cells]).tolist()) == list(range(2000))
+    assert max(len(cell) for cell, _ in cells) <= 200
+    assert max(len(probed) for _, probed in cells) <= 8 * 200
+    likely = likely_neighbours(alike, 5)
+    assert (likely != np.arange(2000)[:, None]).all()
+    assert ((likely >= 1500) == (np.arange(2000) >= 1500)[:, None]).all()
+
+
+def test_where_no_spot_has_a_neighbour_none_is_missed():
+    alone = sparse.csr_matrix(np.eye(20, dtype=np.float32))
+    assert neighbour_recall(alone, feature_graph(alone, k=3), k=3) == 1
 
 
 def test_a_poor_recall_is_measured_and_warned_about(counts, monkeypatch):

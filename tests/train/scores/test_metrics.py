@@ -58,6 +58,14 @@ def test_scattered_domains_score_worse(halves):
     assert label_free(coords, scattered, coords)["chaos"] > label_free(coords, domains, coords)["chaos"]
 
 
+def test_a_domain_that_the_sample_misses_costs_the_silhouette_alone():
+    coords = np.random.default_rng(0).random((5_100, 2))
+    left_out = np.random.default_rng(0).permutation(5_100)[5_000:]  # as the sample is drawn
+    domains = np.zeros(5_100, dtype=int)
+    domains[left_out] = 1
+    assert set(label_free(coords, domains, coords)) == {"chaos", "pas"}
+
+
 def test_one_domain_has_no_silhouette(halves):
     coords, domains = halves
     assert set(label_free(coords, 0 * domains, coords)) == {"chaos", "pas"}

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from genesem_train.errors import ConfigError
-from genesem_train.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from genesem_train.training.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
 
 
 @pytest.fixture
@@ -38,3 +40,17 @@ def test_a_broken_file_is_refused(content, tmp_path):
     (tmp_path / "seed-0.pt").write_bytes(content)
     with pytest.raises(ConfigError, match="cannot be read as a checkpoint"):
         load_checkpoint(tmp_path / "seed-0.pt", "a" * 64)
+
+
+def test_a_fit_that_begins_anew_leaves_nothing_of_another_to_go_on_from(checkpoint, tmp_path):
+    save_checkpoint(tmp_path / "c" / "seed-3.pt", checkpoint)
+    Checkpoints(folder=tmp_path / "c", stamp="b").begin()
+    assert not (tmp_path / "c").exists()
+
+
+def test_whose_checkpoints_they_are_is_asked_before_the_first_epoch(checkpoint, tmp_path):
+    save_checkpoint(tmp_path / "seed-0.pt", replace(checkpoint, stamp="b/0"))
+    Checkpoints(folder=tmp_path, stamp="b", resume=True).begin()
+    save_checkpoint(tmp_path / "seed-7.pt", checkpoint)
+    with pytest.raises(ConfigError, match=r"seed-7.pt is of another fit"):
+        Checkpoints(folder=tmp_path, stamp="b", resume=True).begin()

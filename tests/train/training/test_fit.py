@@ -14,6 +14,7 @@ from genesem_train.graphs import feature_graph, propagation, spatial_graph
 from genesem_train.networks import make_network
 from genesem_train.training.checkpoints import Resumable
 from genesem_train.training.fit import fit_backbone, make_inputs
+from genesem_train.training.repeatable import THREADS, repeatable
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "semst_curve.json"
 
@@ -130,3 +131,14 @@ def test_without_resume_a_checkpoint_is_not_read(parts, tmp_path):
     place = Resumable(path=tmp_path / "seed-0.pt", stamp="s", every=5)
     assert len(fit(*parts, resumable=place).losses["total"]) == 5
     assert (tmp_path / "seed-0.pt").stat().st_size > 1000
+
+
+def test_threads_are_as_before_after_a_fit():
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        with repeatable(0, "cpu"):
+            assert torch.get_num_threads() == THREADS
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)

@@ -10,6 +10,7 @@ from pathlib import Path
 import anndata as ad
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from genesem_train.cli import app
@@ -19,7 +20,7 @@ from genesem_train.methods import fit_seeds
 from genesem_train.slides import load_slides
 from genesem_train.spots import select_spots
 from genesem_train.training.checkpoints import Checkpoints
-from genesem_train.training.parallel import Group, cut_rows, process_group
+from genesem_train.training.parallel import Group, cuda_device, cut_rows, process_group
 
 SCRIPT = Path(__file__).with_name("shared_fits.py")
 GROUPS = {2: ["exact", "moments", "stagate", "stagate-two", "improved"], 3: ["exact", "stagate-two"]}
@@ -174,3 +175,14 @@ def test_what_takes_one_process_refuses_several(monkeypatch, slide_file, command
     done = CliRunner().invoke(app, [*command, "--dataset", str(slide_file)])
     assert done.exit_code == 1
     assert "2 processes were started for" in done.stderr
+
+
+def test_processes_of_one_machine_take_a_gpu_each(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    taken = []
+    for rank in range(3):
+        monkeypatch.setenv("LOCAL_RANK", str(rank))
+        taken.append(cuda_device())
+    assert taken == ["cuda:0", "cuda:1", "cuda:0"]
+    monkeypatch.delenv("LOCAL_RANK")
+    assert cuda_device() == "cuda:0"

@@ -49,6 +49,8 @@ class BuildReport:
     n_unique: int
     n_stored: int
     n_encoded: int
+    n_elsewhere: int
+    """Texts whose vectors another build published while this one ran."""
     n_left: int
     n_tokens_left: int | None
     """Tokens still to run; counted by a dry run only."""
@@ -84,7 +86,7 @@ def plan(slide: AnnData, recipe: str, options: RecipeOptions, model: Described, 
 def dry_run(work: Work, model: Described) -> BuildReport:
     """Return what a build would do, tokens included, having written nothing."""
     tokens = int(model.count_tokens([work.texts[row] for row in work.todo]).sum())
-    return _report(work, model, n_encoded=0, n_tokens_left=tokens)
+    return _report(work, model, n_left=len(work.todo), n_tokens_left=tokens)
 
 
 def build(
@@ -130,9 +132,19 @@ def build(
         n_encoded = _encode(work, _by_text(work, todo), encoder, store, on_batch)
         facts = {"device": encoder.device, **(encoder.facts if isinstance(encoder, Telling) else {})}
     done = len(todo) == len(work.todo)
+    n_left = 0 if done else len(_missing(work, work.todo, store))
     collection = _publish_collection(work, model, store) if done else None
     seconds = time.perf_counter() - begun
-    return _report(work, model, n_encoded=n_encoded, collection=collection, seconds=seconds, encoder=facts)
+    return _report(
+        work,
+        model,
+        n_encoded=n_encoded,
+        n_elsewhere=len(todo) - n_encoded,
+        n_left=n_left,
+        collection=collection,
+        seconds=seconds,
+        encoder=facts,
+    )
 
 
 def _by_text(work: Work, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
@@ -240,7 +252,9 @@ def _report(
     work: Work,
     model: Described,
     *,
-    n_encoded: int,
+    n_encoded: int = 0,
+    n_elsewhere: int = 0,
+    n_left: int,
     n_tokens_left: int | None = None,
     collection: CollectionInfo | None = None,
     seconds: float = 0.0,
@@ -254,7 +268,8 @@ def _report(
         n_unique=work.n_unique,
         n_stored=work.n_unique - len(work.todo),
         n_encoded=n_encoded,
-        n_left=len(work.todo) - n_encoded,
+        n_elsewhere=n_elsewhere,
+        n_left=n_left,
         n_tokens_left=n_tokens_left,
         seconds=round(seconds, 3),
         collection=collection.name if collection else None,

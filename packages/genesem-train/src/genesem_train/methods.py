@@ -25,7 +25,7 @@ from genesem_train.semantics import Semantics
 from genesem_train.spots import Spots
 from genesem_train.training.checkpoints import Checkpoints
 from genesem_train.training.fit import Trained
-from genesem_train.training.parallel import Job, process_group, receive_job, share_out
+from genesem_train.training.parallel import Job, cuda_device, process_group, receive_job, share_out
 
 OnEpoch = Callable[[int, int, int, dict[str, float]], None]
 """Called with the seed, epochs done and to do over all seeds, and the loss terms of the epoch."""
@@ -98,6 +98,7 @@ def seed_runs(
     if config.method != "semst":
         yield from _plain_runs(config, kept, spots)
         return
+    checkpoints.begin()
     trainer = TRAINERS[config.mode](config, spots, None if semantics is None else semantics.matrix)
     job, finish = share_out(trainer.job, process_group()), trainer.finish
     del trainer  # where processes share the spots, this one holds no longer all of them
@@ -249,6 +250,6 @@ def _device(wanted: str) -> str:
     if wanted == "cuda" and not torch.cuda.is_available():
         msg = "--device cuda: torch finds no CUDA device; take --device cpu"
         raise ConfigError(msg)
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    return cuda_device()

@@ -94,6 +94,8 @@ def replaced_folder(out: Path) -> Iterator[Path]:
                 out.rename(former)
             fresh.rename(out)
         finally:
+            if former.exists() and not out.exists():  # stopped between the two renames
+                former.rename(out)
             shutil.rmtree(fresh, ignore_errors=True)
             shutil.rmtree(former, ignore_errors=True)
 

@@ -3,20 +3,18 @@
 The only module besides the command line that sees the config; everything it calls takes values.
 """
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from anndata import AnnData
 from jaxtyping import Float
 
 from genesem_embed.datasets import fingerprint
 from genesem_embed.store import Store, default_store
 from genesem_train.config import FitConfig
+from genesem_train.identity import fit_identity
 from genesem_train.markers import find_markers
 from genesem_train.methods import OnEpoch, fit_seeds, follow, run_baselines, seed_consensus
 from genesem_train.outputs import check_out, write_result
@@ -72,7 +70,9 @@ def run_fit(
     kept = slide[spots.data.obs_names]
     preprocess_s = time.perf_counter() - begun
     checkpoints = Checkpoints(
-        folder=out.with_name(f".{out.name}.checkpoints"), stamp=fit_stamp(config, slide, semantics), resume=resume
+        folder=out.with_name(f".{out.name}.checkpoints"),
+        stamp=fit_identity(config, fingerprint(slide), spots, semantics),
+        resume=resume,
     )
     runs = fit_seeds(config, kept, spots, semantics, on_epoch, checkpoints)
     domains, confidence = seed_consensus(config, runs, spots)
@@ -138,17 +138,3 @@ def find_semantics(config: FitConfig, slides: Slides, spots: Spots, store_place:
         n_spots, dim = joined.matrix.shape
         return random_semantics(n_spots, dim, seed=config.training.seeds[0])
     return joined
-
-
-def fit_stamp(config: FitConfig, slide: AnnData, semantics: Semantics | None) -> str:
-    """Return what a checkpoint is of: slide, vectors and every setting but how long and from which seeds to train."""
-    settings = config.to_mapping()
-    training = {name: value for name, value in settings["training"].items() if name not in ("epochs", "seeds")}
-    facts: list[Any] = [
-        settings | {"training": training},
-        fingerprint(slide),
-        semantics.collection if semantics else None,
-    ]
-    if config.semantics.kind == "random":
-        facts.append(config.training.seeds[0])  # which the vectors are drawn from
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

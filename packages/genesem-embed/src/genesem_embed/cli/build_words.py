@@ -21,7 +21,9 @@ def built_lines(report: "BuildReport", place: str) -> list[str]:
     told = f"{report.dataset}: {report.n_ids} texts, {report.n_unique} unique, {report.n_stored} already stored"
     if report.n_encoded:
         told += f", {report.n_encoded} encoded in {report.seconds:.1f} s"
-    else:
+    if report.n_elsewhere:
+        told += f", {report.n_elsewhere} published by another build meanwhile"
+    if not report.encoder:
         told += ", nothing to encode (no language model was loaded)"
     head = [told, *_how(report.encoder), *_warned(report)]
     if report.collection is None:

@@ -3,10 +3,13 @@
 import functools
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date
 from typing import Any, NoReturn
 
 from genesem_embed.errors import InputError, MissingExtraError, ModelUnavailableError
+
+TODAY = date(2024, 7, 26)
+"""What a template is told when it asks for the date: the day that Llama's templates take where they are told none."""
 
 # Characters for private use, which no prompt holds, stand for the parts of a prompt.
 _SYSTEM, _USER = "\ue000", "\ue001"
@@ -68,7 +71,7 @@ def _compile(template: str) -> Any:  # noqa: ANN401 - jinja2 is an optional depe
     )
     environment.filters["tojson"] = _to_json
     environment.globals["raise_exception"] = _raise
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    environment.globals["strftime_now"] = TODAY.strftime  # a text that changed by the day would have a new key daily
     return environment.from_string(template)
 
 

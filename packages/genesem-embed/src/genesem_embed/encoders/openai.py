@@ -142,9 +142,7 @@ class ServerEncoder:
         if vectors.shape != (len(rows), self.space.dim):
             msg = f"the server gave vectors of shape {vectors.shape}, expected {(len(rows), self.space.dim)}"
             raise EncodingError(msg)
-        finite = np.isfinite(vectors).all(axis=1)
-        for row in np.asarray(rows)[~finite].tolist():
-            problems.add(row, texts[row], "has a vector that is not finite")
+        finite = problems.storable(np.asarray(rows), texts, vectors, self.space.precision)
         # The server counts the tokens of a request; a text's share follows its length.
         sizes = np.asarray([max(len(texts[row]), 1) for row in rows])
         shares = np.maximum(np.rint(n_tokens * sizes / sizes.sum()), 1).astype(np.int32)

@@ -2,6 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float
+
 from genesem_embed.errors import FailedText, TextsFailedError
 
 _SHOWN = 3
@@ -17,6 +21,16 @@ class Problems:
     def add(self, row: int, text: str, why: str) -> None:
         """Set the text at `row` aside."""
         self._found.append(FailedText(row=row, name=f"text {row}", words=first_words(text), why=why))
+
+    def storable(
+        self, rows: npt.NDArray[np.intp], texts: Sequence[str], vectors: Float[np.ndarray, "row dim"], precision: str
+    ) -> npt.NDArray[np.bool_]:
+        """Return which vectors are finite, also once cast to `precision`, and set the texts of the others aside."""
+        with np.errstate(over="ignore"):
+            finite = np.asarray(np.isfinite(vectors.astype(precision)).all(axis=1))
+        for row in rows[~finite].tolist():
+            self.add(row, texts[row], f"has a vector that is not finite in {precision}")
+        return finite
 
     def raise_if_any(self) -> None:
         """Raise one error for all that was found."""

@@ -115,9 +115,7 @@ class TransformerEncoder:
                 sample = batch[:_MEASURED], vectors[:_MEASURED]
                 if len(self._runners) == 1:  # several are at work now: they are waited for
                     self._measure(ids, tokens.spans[rows], *sample)
-            finite = self._storable(vectors)
-            for row in asked[~finite].tolist():
-                problems.add(row, texts[row], f"has a vector that is not finite in {self.space.precision}")
+            finite = problems.storable(asked, texts, vectors, self.space.precision)
             kept = batch[finite]
             yield EncodedBatch(rows=start + rows[kept], vectors=vectors[finite], n_tokens=tokens.lengths[rows[kept]])
         if sample is not None and not self._exactness:
@@ -143,11 +141,6 @@ class TransformerEncoder:
             "lowest_cosine": float(cosine.min()),
             "largest_difference": float(np.abs(alone - together).max()),
         }
-
-    def _storable(self, vectors: Float[np.ndarray, "text dim"]) -> npt.NDArray[np.bool_]:
-        """Return which vectors are finite, also once they are cast to the stored precision."""
-        with np.errstate(over="ignore"):
-            return np.asarray(np.isfinite(vectors.astype(self.space.precision)).all(axis=1))
 
     def _runnable(self, texts: Sequence[str], start: int, tokens: Tokens, problems: Problems) -> Iterator[int]:
         """Yield the texts that can be run, and note why the others cannot."""

@@ -18,10 +18,11 @@ from genesem_train.ablations.grid import TABLES, WITHOUT, Grid, Variant, make_gr
 from genesem_train.ablations.table import compare, write_tables
 from genesem_train.config import FitConfig
 from genesem_train.errors import ConfigError
+from genesem_train.identity import fit_identity
 from genesem_train.methods import Baseline, OnEpoch, SeedRun, run_baselines, seed_consensus, seed_runs
 from genesem_train.outputs import check_out
 from genesem_train.recorded import load_record, record, record_path
-from genesem_train.run import find_semantics, fit_stamp
+from genesem_train.run import find_semantics
 from genesem_train.scores.summary import over_baselines, rate, rate_baseline
 from genesem_train.semantics import build_command, collections_of, find_collection
 from genesem_train.slides import Slides, load_slides
@@ -33,8 +34,6 @@ FITS = "fits"
 OWN_NAMES = {FITS, *(f"ablations.{kind}" for kind in ("json", "csv", "md", "png"))}
 
 OnStep = Callable[[str], None]
-Fitted = tuple[dict[str, float], SeedRun]
-"""Scores of one seed, and its domains and latent."""
 
 
 def run_domain_ablations(
@@ -74,10 +73,10 @@ def run_domain_ablations(
     spots = select_spots(slide, config)
     kept = slide[spots.data.obs_names]
     grid, missing = _find_grid(config, slide, store_place, tables)
-    fits = {}
+    mark, fits = fingerprint(slide), {}
     for number, variant in enumerate(grid.variants, start=1):
         on_step(f"{variant.name} ({number} of {len(grid.variants)})")
-        fits[variant.name] = _fit_variant(variant, config, slides, kept, spots, store_place, out / FITS, on_epoch)
+        fits[variant.name] = _fit_variant(variant, config, mark, slides, kept, spots, store_place, out / FITS, on_epoch)
     plain = run_baselines(config, kept, spots)
     rows = {one.name: {"table": one.table, **_row(fits[one.name], config, spots, plain)} for one in grid.variants}
     result = {
@@ -125,54 +124,55 @@ def _find_grid(
 def _fit_variant(
     variant: Variant,
     config: FitConfig,
+    mark: str,
     slides: Slides,
     kept: AnnData,
     spots: Spots,
     store_place: str | None,
     folder: Path,
     on_epoch: OnEpoch,
-) -> dict[int, Fitted]:
-    """Return scores and run of every seed, fitting those that are not kept yet."""
+) -> dict[int, SeedRun]:
+    """Return the run of every seed, fitting those that are not kept yet; scores are never kept: labels may change."""
     settings = config.with_values("model", **variant.model).with_values("semantics", **variant.semantics)
     seeds = config.training.seeds
     if variant.semantics.get("kind") == "random":
         groups: list[tuple[int, ...]] = [(seed,) for seed in seeds]
     else:
         groups = [seeds]
-    records: dict[int, Fitted] = {}
+    runs: dict[int, SeedRun] = {}
     for group in groups:
         own = settings.with_values("training", seeds=group)
         semantics = find_semantics(own, slides, spots, store_place)
-        stamp = f"{fit_stamp(own, slides.joined, semantics)}/{own.training.epochs}"
+        stamp = f"{fit_identity(own, mark, spots, semantics)}/{own.training.epochs}"
         paths = {seed: record_path(folder, [stamp, seed]) for seed in group}
         if left := tuple(seed for seed in group if not paths[seed].exists()):
             name = f".{stamp[:16]}-{own.training.epochs}"
             checkpoints = Checkpoints(folder=folder / name, stamp=stamp, resume=True)
             pending = own.with_values("training", seeds=left)
             for seed, run in seed_runs(pending, kept, spots, semantics, on_epoch, checkpoints):
-                scores = rate(spots, run.domains, run.latent)
                 folder.mkdir(parents=True, exist_ok=True)
                 np.savez(paths[seed].with_suffix(".npz"), domains=run.domains, latent=run.latent)
-                record(paths[seed], {"seed": seed, "variant": variant.name, "scores": scores})  # last: now it is whole
+                record(paths[seed], {"seed": seed, "variant": variant.name})  # last: now it is whole
             checkpoints.remove()
-        records |= {seed: _read(paths[seed]) for seed in group}
-    return records
+        runs |= {seed: _read(paths[seed]) for seed in group}
+    return runs
 
 
-def _read(path: Path) -> Fitted:
+def _read(path: Path) -> SeedRun:
+    load_record(path)
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-        run = SeedRun(domains=arrays["domains"], latent=arrays["latent"])
-    return load_record(path)["scores"], run
+        return SeedRun(domains=arrays["domains"], latent=arrays["latent"])
 
 
 def _row(
-    fitted: dict[int, Fitted], config: FitConfig, spots: Spots, baselines: Mapping[str, Baseline]
+    runs: dict[int, SeedRun], config: FitConfig, spots: Spots, baselines: Mapping[str, Baseline]
 ) -> dict[str, Any]:
     """Return what the seeds of a variant come to, apart and together."""
-    runs = {seed: run for seed, (_, run) in fitted.items()}
     pairs = combinations([run.domains for run in runs.values()], 2)
     agreement = [100 * adjusted_rand_score(one, other) for one, other in pairs]
-    row: dict[str, Any] = {"seeds": [{"seed": seed, **scores} for seed, (scores, _) in fitted.items()]}
+    row: dict[str, Any] = {
+        "seeds": [{"seed": seed, **rate(spots, run.domains, run.latent)} for seed, run in runs.items()]
+    }
     if agreement:
         row["agreement"] = float(np.mean(agreement))
     if spots.annotation is not None:

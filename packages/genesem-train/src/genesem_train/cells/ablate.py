@@ -13,6 +13,7 @@ import pandas as pd
 from anndata import AnnData
 
 from genesem_embed.store import Store
+from genesem_train import __version__
 from genesem_train.cells.builds import find_wording, one_build
 from genesem_train.cells.config import CellsConfig
 from genesem_train.cells.methods import OnStep, predict_sentences
@@ -118,7 +119,9 @@ def _fit(
             "n_dropped": sum((wording.info(0).notes.get("dropped_sentences") or {}).values()),
         }
 
-    return recorded(folder, [wording.digests, plan.chosen.digests, plain_config(config)], make)
+    return recorded(
+        folder, [__version__, cohort.digest, wording.digests, plan.chosen.digests, plain_config(config)], make
+    )
 
 
 def _table(rows: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

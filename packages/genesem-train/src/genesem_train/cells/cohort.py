@@ -1,5 +1,7 @@
 """Cells of a cohort as arrays: marker values, types, status, who belongs to which patient and image."""
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +33,16 @@ class Cohort:
     image_names: list[str]
     image_sizes: Int[np.ndarray, " image"]
     """Cells of each image, those that a sample leaves out included."""
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256, in hex, of which cells they are, and of the type, status, patient and image of each."""
+        digest = hashlib.sha256(
+            json.dumps([self.ids, self.type_names, self.status_names, self.patient_names, self.image_names]).encode()
+        )
+        for codes in (self.types, self.status, self.patients, self.images):
+            digest.update(codes.astype("<i8").tobytes())
+        return digest.hexdigest()
 
     @property
     def patient_status(self) -> Int[np.ndarray, " patient"]:

@@ -1,7 +1,5 @@
 """Cells to report, on one page: plan, heads on stored sentences, baselines, scores, notes, figures, folder."""
 
-import resource
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from genesem_train.cells.outputs import plain_config, write_cells
 from genesem_train.cells.plan import make_plan
 from genesem_train.cells.results import CellsResult
 from genesem_train.cells.wording import build_command, flags, split_choices
+from genesem_train.memory import peak_rss_mb
 from genesem_train.outputs import check_out
 
 
@@ -62,14 +61,9 @@ def run_cells(
     plain_build = build_command(store, dataset, extra, plan.chosen.info(0).space)
     metrics["notes"] = describe_run(config, plan, plain_build)
     metrics["timing"] = {"fit_s": fit_s, "total_s": time.perf_counter() - begun}
-    metrics["peak_rss_mb"] = _peak_rss_mb()
+    metrics["peak_rss_mb"] = peak_rss_mb()
     result = CellsResult(
         cohort=cohort, metrics=metrics, runs=runs, others=others, models=fitted, occlusions=left_out, out=out
     )
     write_cells(result, slide[cohort.ids], {"dataset": dataset, "method": METHOD, "cells": plain_config(config)})
     return result
-
-
-def _peak_rss_mb() -> float:
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20

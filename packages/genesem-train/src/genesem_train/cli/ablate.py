@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from genesem_train.cli import options
-from genesem_train.cli.console import JsonFlag, StoreOption, numbers, say, tell
+from genesem_train.cli.console import JsonFlag, StoreOption, numbers, refuse_given, say, tell
 from genesem_train.cli.progress import FitProgress
 from genesem_train.cli.settings import resolve_settings
 
@@ -60,6 +60,11 @@ def ablate(
     names = ("status_key", "group_key", "image_key")
     of_cells = {"split": split, "folds": folds, "sample": sample, **{name: keys[name] for name in names}}
     if wants_cells(method, config) or any(value is not None for value in of_cells.values()):
+        refuse_given(
+            "--method semst and none of the options of cells",
+            {"--preset": preset, "--mode": mode, "--backbone": backbone, "--clusterer": clusterer, "--tables": tables}
+            | {"--recipe": recipe, "--top-genes": top_genes, "--n-domains": n_domains, "--device": device},
+        )
         given = {**of_cells, "label_key": label_key, "seeds": numbers(seeds), "space": space, "collection": collection}
         _ablate_cells(dataset, store, config, out, given, epochs, as_json)
         return

@@ -60,6 +60,13 @@ def fit(
 
     dataset, more = (datasets[0], datasets[1:]) if datasets else (None, [])
     if wants_cells(method, config):
+        refuse_given(
+            "--method semst or a baseline",
+            {"--preset": preset, "--mode": mode, "--backbone": backbone, "--fusion": fusion, "--clusterer": clusterer}
+            | {"--semantics": semantics, "--recipe": recipe, "--top-genes": top_genes, "--n-domains": n_domains}
+            | {"--resolution": resolution, "--counts-layer": counts_layer, "--gene-symbols": gene_symbols}
+            | {"--device": device, "--resume": resume or None, "a second --dataset": more or None},
+        )
         of_cells = {
             "label_key": label_key,
             "status_key": status_key,

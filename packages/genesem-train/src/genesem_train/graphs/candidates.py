@@ -19,6 +19,9 @@ from torch import Tensor
 EFFORTS = ((32, 16), (256, 64))
 """Widths of the projection and candidates per neighbour, tried in turn."""
 CELL_SPOTS = 1_000
+"""On average."""
+GREATEST_CELL = 4_000
+PRODUCT_BYTES = 2**28
 PROBED_SPOTS = 60_000
 SEED = 0
 
@@ -35,9 +38,10 @@ def likely_neighbours(unit: sparse.csr_matrix, k: int, *, effort: int = 0) -> In
     projected = torch.from_numpy((left * values).astype(np.float32))
     found = np.empty((unit.shape[0], n_candidates), dtype=np.int64)
     for cell, probed in _cells(projected.numpy()):
-        products = projected[cell] @ projected[probed].T
-        products[cell[:, None] == probed] = -torch.inf
-        found[cell] = probed[products.topk(n_candidates, dim=1).indices].numpy()
+        for spots in torch.split(cell, max(1, PRODUCT_BYTES // (4 * len(probed)))):
+            products = projected[spots] @ projected[probed].T
+            products[spots[:, None] == probed] = -torch.inf
+            found[spots] = probed[products.topk(n_candidates, dim=1).indices].numpy()
     return found
 
 
@@ -45,11 +49,13 @@ def _cells(projected: Float[np.ndarray, "spot dim"]) -> Iterator[tuple[Int[Tenso
     """Yield the spots of every cell, and the spots of the cells that they are compared with."""
     n_cells = max(1, len(projected) // CELL_SPOTS)
     means = MiniBatchKMeans(n_cells, n_init=1, random_state=SEED).fit(projected)
-    centres = torch.from_numpy(means.cluster_centers_)
     order = torch.from_numpy(np.argsort(means.labels_, kind="stable"))
-    sizes = np.bincount(means.labels_, minlength=n_cells).tolist()
-    members = torch.split(order, sizes)
+    filled, sizes = np.unique(means.labels_, return_counts=True)
+    # Spots that are all alike make one huge cell, and leave others empty.
+    pieces = [torch.split(part, GREATEST_CELL) for part in torch.split(order, sizes.tolist())]
+    members = [piece for parts in pieces for piece in parts]
+    centres = torch.from_numpy(np.repeat(means.cluster_centers_[filled], [len(parts) for parts in pieces], axis=0))
     n_probed = max(1, PROBED_SPOTS // CELL_SPOTS)
-    nearest = (centres @ centres.T).topk(min(n_probed, n_cells), dim=1).indices
-    for cell in range(n_cells):
-        yield members[cell], torch.cat([members[other] for other in nearest[cell]])
+    nearest = (centres @ centres.T).topk(min(n_probed, len(members)), dim=1).indices
+    for cell, others in zip(members, nearest, strict=True):
+        yield cell, torch.cat([members[other] for other in others])

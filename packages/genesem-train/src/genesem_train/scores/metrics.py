@@ -50,20 +50,15 @@ def label_free(
     -------
     dict
         `silhouette` of the domains in the latent, where there is one, -1 to 1, over at most 5,000 spots drawn with a
-        fixed seed; `chaos`, 0 for tight domains: mean distance to the nearest spot of the same domain, in standardised
-        coordinates; `pas`, 0 for smooth ones: share of spots of whose 10 nearest at least 6 lie in other domains. The
-        last two as in SDMBench (Yuan et al. 2024).
+        fixed seed, absent where these are all of one domain; `chaos`, 0 for tight domains: mean distance to the nearest
+        spot of the same domain, in standardised coordinates; `pas`, 0 for smooth ones: share of spots of whose 10
+        nearest at least 6 lie in other domains. The last two as in SDMBench (Yuan et al. 2024).
     """
-    n_found = len(np.unique(domains))
     scores = {"chaos": _chaos(domains, coords), "pas": _pas(domains, coords)}
-    if latent is not None and 1 < n_found < len(domains):
-        scores["silhouette"] = _silhouette(latent, domains)
-    return scores
-
-
-def _silhouette(latent: Float[np.ndarray, "spot dim"], domains: Int[np.ndarray, " spot"]) -> float:
     sample = np.random.default_rng(0).permutation(len(domains))[:SILHOUETTE_SPOTS]
-    return float(silhouette_score(latent[sample], domains[sample]))
+    if latent is not None and 1 < len(np.unique(domains[sample])) < len(sample):
+        scores["silhouette"] = float(silhouette_score(latent[sample], domains[sample]))
+    return scores
 
 
 def _chaos(domains: Int[np.ndarray, " spot"], coords: Float[np.ndarray, "spot 2"]) -> float:

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int
 
 from genesem_train.config import FitConfig
@@ -30,7 +29,7 @@ def summarise(
     """Return ``metrics.json``: scores 0 to 100, absent where there is no annotation."""
     latent = next(iter(runs.values())).latent
     seeds = [{"seed": seed, **rate(spots, run.domains, run.latent)} for seed, run in runs.items()]
-    table = pd.DataFrame(seeds).drop(columns="seed")
+    mean, sd = mean_and_sd(shared_scores([{name: one[name] for name in one if name != "seed"} for one in seeds]))
     labelled = spots.annotation is not None
     fit_s = sum(run.seconds for run in runs.values())
     metrics = {
@@ -44,8 +43,8 @@ def summarise(
         "space": semantics.space if semantics else None,
         "model": semantics.model if semantics else None,
         "seeds": seeds,
-        "mean": table.mean().to_dict(),
-        "sd": table.std(ddof=1).to_dict() if len(seeds) > 1 else {},
+        "mean": mean,
+        "sd": sd,
         "consensus": rate(spots, domains, latent),
         "slides": slide_scores(spots, runs, domains) or None,
         "baseline": {name: rate_baseline(spots, found) for name, found in baselines.items()},

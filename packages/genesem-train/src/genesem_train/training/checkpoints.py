@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from genesem_train.errors import ConfigError
 from genesem_train.rows import Rows
 
+SEED = "seed-"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
@@ -59,7 +61,20 @@ class Checkpoints:
 
     def of(self, seed: int) -> Resumable:
         """Return where the network that starts from `seed` keeps its checkpoints."""
-        return Resumable(path=self.folder / f"seed-{seed}.pt", stamp=f"{self.stamp}/{seed}", resume=self.resume)
+        return Resumable(path=self.folder / f"{SEED}{seed}.pt", stamp=f"{self.stamp}/{seed}", resume=self.resume)
+
+    def begin(self) -> None:
+        """Take up what is there, or remove it: a fit that begins anew leaves nothing of another to go on from.
+
+        Raises
+        ------
+        ConfigError
+            When a checkpoint to go on from cannot be read, or is of another fit.
+        """
+        if not self.resume:
+            self.remove()
+        for path in sorted(self.folder.glob(f"{SEED}*.pt")):
+            load_checkpoint(path, f"{self.stamp}/{path.stem.removeprefix(SEED)}")
 
     def remove(self) -> None:
         """Remove the folder."""
@@ -83,7 +98,7 @@ def load_checkpoint(path: Path, stamp: str) -> Checkpoint:
         When it cannot be read, or is of a fit with another stamp.
     """
     try:
-        checkpoint = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True))
+        checkpoint = Checkpoint(**torch.load(path, map_location="cpu", weights_only=True, mmap=True))
     except Exception as error:
         msg = f"{path} cannot be read as a checkpoint: {error}; delete it, or fit without --resume"
         raise ConfigError(msg) from error

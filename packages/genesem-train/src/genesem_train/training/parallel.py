@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import torch
 import torch.distributed as dist
 from jaxtyping import Int
 
@@ -88,6 +89,11 @@ def refuse_several(what: str) -> None:
 
 def _n_started() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def cuda_device() -> str:
+    """Return the GPU of this process: of several processes on a machine, each takes the next one."""
+    return f"cuda:{int(os.environ.get('LOCAL_RANK', '0')) % torch.cuda.device_count()}"
 
 
 def share_out(job: Job, group: Group) -> Job:

@@ -16,7 +16,7 @@ def repeatable(seed: int, device: str) -> Iterator[None]:
     With more than one thread the gradient of an indexed read adds in any order unless torch is told otherwise. On a GPU
     some sums have no ordered form, so there equal numbers are not promised.
     """
-    before = torch.are_deterministic_algorithms_enabled()
+    before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         torch.set_num_threads(THREADS)
@@ -25,3 +25,4 @@ def repeatable(seed: int, device: str) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(before)
+            torch.set_num_threads(threads)
