@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from genesem_train.errors import ConfigError
-from genesem_train.outputs import check_out, load_weights, replaced_folder, write_metrics, write_result
+from genesem_train.outputs import check_out, default_out, load_weights, replaced_folder, write_metrics, write_result
 from genesem_train.report import ReportInput
+from genesem_train.scores.evaluation import evaluate_result
 
 
 @pytest.fixture
@@ -118,3 +119,25 @@ def test_numbers_that_are_not_finite_never_reach_the_file(tmp_path):
         write_metrics(tmp_path / "metrics.json", {"mean": {"ari": float("nan")}})
     with pytest.raises(TypeError, match="ndarray"):
         write_metrics(tmp_path / "metrics.json", {"mean": np.zeros(2)})
+
+
+def test_a_column_of_the_name_that_a_fit_writes_is_kept_beside_it(inputs, slide, tmp_path):
+    slide.obs["domain"] = ["mine"] * slide.n_obs
+    write_result(tmp_path / "r", inputs, slide=slide, weights={})
+    result = ad.read_h5ad(tmp_path / "r" / "result.h5ad")
+    assert result.obs["domain_given"].tolist() == ["mine"] * slide.n_obs
+    assert set(result.obs["domain"]) != {"mine"}
+    with pytest.raises(
+        ConfigError, match="the domains themselves; the column that the slide came with is domain_given"
+    ):
+        evaluate_result(tmp_path / "r", "domain")
+
+
+def test_the_result_of_another_slide_is_not_replaced_by_default(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert default_out("bins", ["a/bins.h5ad"]) == Path("results/bins")
+    Path("results/bins").mkdir(parents=True)
+    Path("results/bins/config.toml").write_text('dataset = "a/bins.h5ad"')
+    assert default_out("bins", [str(tmp_path / "a" / "bins.h5ad")]) == Path("results/bins")
+    with pytest.raises(ConfigError, match=r"holds the result of another slide \(a/bins.h5ad\); give --out"):
+        default_out("bins", ["b/bins.h5ad"])

@@ -10,13 +10,14 @@ from sklearn.metrics import adjusted_rand_score
 from typer.testing import CliRunner
 
 from genesem_embed.datasets import load_slide
+from genesem_embed.errors import InputError
 from genesem_train.cli import app
 from genesem_train.config import load_config, load_preset
 from genesem_train.errors import ConfigError
 from genesem_train.networks import make_slide_inputs
 from genesem_train.run import run_fit
 from genesem_train.slides import OWN_COORDS, join_slides, load_slides, rows_of, side_by_side
-from genesem_train.spots import select_spots
+from genesem_train.spots import select_spots, tell_poor
 
 pytestmark = pytest.mark.usefixtures("plain_latent_figure")
 
@@ -157,3 +158,37 @@ def test_the_command_line_takes_several(two_files, store, tmp_path):
     assert done.exit_code == 0, done.output
     assert "consensus on left" in done.stdout
     assert "consensus on right" in done.stdout
+
+
+def test_slides_that_share_few_genes_are_told(two_files):
+    parts = load_slides([str(path) for path in two_files]).parts
+    one, other = parts
+    few = {one: parts[one], other: parts[other][:, :40].copy()}
+    few[other].var_names = [*few[other].var_names[:10], *(f"Other{gene}" for gene in range(30))]
+    with pytest.warns(UserWarning, match=r"have \d+ genes in common .* are they of one organism"):
+        assert join_slides(few).n_vars <= 10
+
+
+def test_a_slide_that_is_one_domain_and_domains_that_are_missing_are_told(two_files):
+    config = settings(two_files)
+    spots = select_spots(load_slides(config.datasets).joined, config)
+    first = next(iter(spots.slides.values()))
+    domains = np.zeros(len(spots.coords), dtype=int)
+    domains[first[: len(first) // 2]] = 1
+    name = list(spots.slides)[1]
+    with (
+        pytest.warns(UserWarning, match=rf"all spots of {name} came into one domain.* median counts of a spot: "),
+        pytest.warns(UserWarning, match=r"2 of the \d+ domains asked for were found"),
+    ):
+        tell_poor(domains, spots)
+
+
+def test_ids_will_do_where_no_vector_is_read(two_files, tmp_path):
+    slide = ad.read_h5ad(two_files[0])
+    slide.var_names = [f"ENSG{gene:011d}" for gene in range(slide.n_vars)]
+    slide.write_h5ad(tmp_path / "ids.h5ad")
+    config = load_preset("demo", str(tmp_path / "ids.h5ad")).with_values(method="pca")
+    config = config.with_values("data", label_key="region").with_values("training", seeds=(0,))
+    assert run_fit(config, out=tmp_path / "out").metrics["n_spots"] == slide.n_obs
+    with pytest.raises(InputError, match="need gene symbols"):
+        load_slides(config.datasets)

@@ -197,6 +197,7 @@ def test_stored_zeros_go_and_the_input_keeps_its_own():
         (np.array([2.0, 1.0, 0.0, 3.0]), np.array([1, 0, 2, 2]), np.array([0, 3, 4])), shape=(2, 3)
     )
     slide = ad.AnnData(matrix.copy(), obsm={"spatial": np.eye(2)})
+    slide.var_names = ["MBP", "GFAP", "PLP1"]
     checked = check_slide(slide)
     assert checked.X.nnz == 3
     assert checked.X.has_sorted_indices

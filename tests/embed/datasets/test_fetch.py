@@ -97,7 +97,7 @@ def test_a_server_that_cannot_resume_starts_anew(entry, server, tmp_path, etag, 
         fetch_dataset(entry(), folder=tmp_path)
     place = fetch_dataset(entry(), folder=tmp_path)
     assert (place / "slide.h5ad").read_bytes() == BODY
-    assert server.plan["served"][-1] == len(BODY)
+    assert len(BODY) in server.plan["served"]  # all of it; the thread that broke off may take note after that
 
 
 def test_a_part_that_is_already_whole_is_used(entry, server, tmp_path):

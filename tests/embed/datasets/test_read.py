@@ -64,7 +64,7 @@ def test_an_hdf5_file_that_is_no_anndata(tmp_path):
 
 def test_10x_counts_without_their_folder(write_10x_h5, tmp_path):
     write_10x_h5(tmp_path / "filtered_feature_bc_matrix.h5", np.ones((2, 2), dtype=np.int32), ["a", "b"], ["X", "Y"])
-    with pytest.raises(InputError, match="give the Space Ranger folder"):
+    with pytest.raises(InputError, match="give the folder that has spatial/"):
         load_slide(tmp_path / "filtered_feature_bc_matrix.h5")
 
 

@@ -1,5 +1,6 @@
 """Space Ranger output in all the forms it has had."""
 
+import csv
 import gzip
 
 import numpy as np
@@ -102,3 +103,37 @@ def test_broken_and_ambiguous_counts(tmp_path, write_10x_h5):
     (tmp_path / "b_filtered_feature_bc_matrix.h5").write_bytes(b"broken")
     with pytest.raises(InputError, match=r"holds 2 filtered_feature_bc_matrix\.h5 files"):
         load_slide(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["quoted", "semicolons", "byte order mark"])
+def test_tables_that_other_software_wrote_are_read(tmp_path, write_10x_h5, form):
+    write_10x_h5(tmp_path / "filtered_feature_bc_matrix.h5", COUNTS, BARCODES, SYMBOLS)
+    (tmp_path / "spatial").mkdir()
+    path = tmp_path / "spatial" / "tissue_positions.csv"
+    options = {"quoted": {"quoting": csv.QUOTE_NONNUMERIC}, "semicolons": {"sep": ";"}}.get(form, {})
+    POSITIONS.to_csv(path, index=False, encoding="utf-8-sig" if form == "byte order mark" else "utf-8", **options)
+    slide = load_slide(tmp_path)
+    assert list(slide.obs_names) == ["AAA-1", "CCC-1", "TTT-1"]
+    np.testing.assert_array_equal(slide.obsm["spatial"], [[5, 0], [10, 100], [30, 300]])
+
+
+def test_a_barcode_twice_and_no_tissue_are_refused(tmp_path, write_10x_h5):
+    write_10x_h5(tmp_path / "filtered_feature_bc_matrix.h5", COUNTS, BARCODES, SYMBOLS)
+    (tmp_path / "spatial").mkdir()
+    path = tmp_path / "spatial" / "tissue_positions.csv"
+    pd.concat([POSITIONS, POSITIONS[:1]]).to_csv(path, index=False)
+    with pytest.raises(InputError, match="names the barcode TTT-1 more than once"):
+        load_slide(tmp_path)
+    POSITIONS.assign(in_tissue=0).to_csv(path, index=False)
+    with pytest.raises(InputError, match="no spot is in tissue"):
+        load_slide(tmp_path)
+
+
+def test_bins_of_visium_hd_have_the_name_of_their_sample(tmp_path, write_10x_h5):
+    bins = tmp_path / "sampleA" / "outs" / "binned_outputs" / "square_016um"
+    _write_positions(bins, "parquet")
+    write_10x_h5(bins / "filtered_feature_bc_matrix.h5", COUNTS, BARCODES, SYMBOLS)
+    assert load_slide(bins).uns["genesem"]["name"] == "sampleA-square_016um"
+    for above in (bins.parent, bins.parent.parent, tmp_path / "sampleA"):
+        with pytest.raises(InputError, match=r"holds Visium HD bins: give one of them, such as .*square_016um"):
+            load_slide(above)

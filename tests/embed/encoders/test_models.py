@@ -204,3 +204,11 @@ def test_a_long_text_is_cut_by_rule_and_keeps_its_marks(tiny_bert, encoder_of, c
 def test_a_template_that_asks_for_the_date_makes_the_same_text_every_day():
     template = "{{ strftime_now('%d %b %Y') }} {{ messages[-1]['content'] }}"
     assert render_chat(template, {}, None, "CD3E", thinking=False) == "26 Jul 2024 CD3E"
+
+
+@pytest.mark.parametrize("layer", [99, -9])
+def test_a_layer_that_the_model_has_not_is_refused_before_it_is_loaded(tiny_qwen3, layer):
+    with pytest.raises(
+        InputError, match=rf"--layer {layer}: this model has \d+ layers; expected 0 to \d+, or -1 to -\d+"
+    ):
+        describe_model(str(tiny_qwen3), layer=layer)

@@ -10,8 +10,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from typer.testing import CliRunner
 
-from genesem_embed.errors import InputError, IntegrityError
+from genesem_embed.cli import app
+from genesem_embed.errors import GenesemError, InputError, IntegrityError
 from genesem_embed.store import Store
 from genesem_embed.store.sharing.choice import Filters
 from genesem_embed.store.sharing.publish import publish
@@ -165,6 +167,14 @@ class TestSignatures:
             assert len(other.segment_digests()) == 3
             assert other.verify().ok
 
+    def test_a_signed_ref_under_another_name_is_refused(self, filled, tmp_path, keys):
+        folder, public = keys
+        publish(filled, "v1", sign=folder / "private.pem")
+        refs = filled.root / "refs"
+        (refs / "v2.json").write_bytes((refs / "v1.json").read_bytes())
+        with Store.open(tmp_path / "other", mode="a") as other, pytest.raises(GenesemError, match="v2"):
+            pull(other, FolderSource(filled.root), Filters(ref="v2", trust=public))
+
     def test_an_unsigned_foreign_or_forged_ref_is_refused(self, filled, tmp_path, keys):
         folder, public = keys
         stranger = Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex()
@@ -218,3 +228,19 @@ def test_sharing_needs_no_torch(filled):
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "transformers", "scanpy", "obstore", "cryptography", "duckdb"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", [["gc"], ["compact"], ["publish"]], ids=lambda command: command[0])
+def test_a_mistyped_path_is_no_new_store(command, tmp_path):
+    done = CliRunner().invoke(app, [*command, "--store", str(tmp_path / "never")])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: ")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_audit_of_nothing_is_no_success(filled):
+    done = CliRunner().invoke(app, ["audit", "--store", str(filled.root), "--model", "/no/such/model"])
+    assert done.exit_code == 1
+    assert "not audited: " in done.stdout
+    done = CliRunner().invoke(app, ["audit", "--store", str(filled.root), "--device", "tpu"])
+    assert (done.exit_code, done.stderr) == (1, "error: unknown device 'tpu'; expected auto, cpu or cuda\n")

@@ -17,6 +17,7 @@ def checkpoint():
         readouts={2: torch.ones(3, 2)},
         readout_weights={2: {"weight": torch.arange(3.0) - 1}},
         random_state=torch.get_rng_state(),
+        seconds=3.5,
     )
 
 

@@ -142,3 +142,19 @@ def test_threads_are_as_before_after_a_fit():
         assert torch.get_num_threads() == before + 1
     finally:
         torch.set_num_threads(before)
+
+
+def test_weight_decay_and_the_clipped_gradient_reach_the_step(parts):
+    """Adam's first step goes by the sign of gradient + decay x weight: of decay alone, against the weight."""
+
+    def against(name, **given):
+        """Return the share of the weights that a step takes towards 0."""
+        started = fit(*parts, epochs=1, lr=1e-12, weight_decay=0.0).weights[name]
+        moved = fit(*parts, epochs=1, lr=1e-4, **given).weights[name] - started
+        return float(((moved * started) < 0).float().mean())
+
+    name = max(fit(*parts, epochs=1, lr=1e-12).weights.items(), key=lambda item: item[1].numel())[0]
+    assert against(name, weight_decay=0.0) < 0.8
+    assert against(name, weight_decay=1e6) > 0.99
+    assert against(name, weight_decay=1e-3) < 0.8
+    assert against(name, weight_decay=1e-3, clip_norm=1e-9) > 0.99

@@ -7,8 +7,9 @@ the one from before, never half of one.
 import json
 import shutil
 import tempfile
+import tomllib
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +27,7 @@ from genesem_train.full_disk import one_line_refusals, write_h5ad
 from genesem_train.report import ReportInput, write_figures, write_html
 from genesem_train.report.stored import UNS, stored_values
 from genesem_train.report.versions import versions
-from genesem_train.slides import OWN_COORDS
+from genesem_train.slides import DOMAIN, GIVEN_DOMAIN, OWN_COORDS
 
 WEIGHTS = "model.safetensors"
 SEED = "seed-"
@@ -77,6 +78,24 @@ def check_out(out: Path, *, own: Collection[str] = OWN_NAMES, whole: str | None 
             "expected a new folder or an earlier result; give another --out"
         )
         raise ConfigError(msg)
+
+
+def default_out(name: str, datasets: Sequence[str]) -> Path:
+    """Return ``results/NAME`` for a fit of `datasets`.
+
+    Raises
+    ------
+    ConfigError
+        When the result of another slide of that name lies there: only a place that was named is replaced.
+    """
+    out = Path("results") / name
+    if (config := out / "config.toml").exists():
+        held = tomllib.loads(config.read_text("utf-8"))
+        before = [str(held.get("dataset")), *held.get("more_datasets", ())]
+        if [Path(one).resolve() for one in before] != [Path(one).resolve() for one in datasets]:
+            msg = f"{out} holds the result of another slide ({', '.join(before)}); give --out a name of its own"
+            raise ConfigError(msg)
+    return out
 
 
 @contextmanager
@@ -155,11 +174,15 @@ def write_config(path: Path, config: Mapping[str, Any]) -> None:
 
 
 def annotated(slide: ad.AnnData, inputs: ReportInput) -> ad.AnnData:
-    """Return the slide with `obs["domain"]`, `obs["domain_confidence"]` and `obsm["X_genesem"]`; values are shared."""
+    """Return the slide with `obs["domain"]`, `obs["domain_confidence"]` and `obsm["X_genesem"]`; values are shared.
+
+    A column `domain` that the slide came with is kept as `domain_given`.
+    """
     result = ad.AnnData(X=slide.X, obs=slide.obs.copy(), var=slide.var.copy(), obsm=dict(slide.obsm))
     result.uns.update(slide.uns)
     names = [str(value) for value in np.unique(inputs.domains)]
-    result.obs["domain"] = pd.Categorical(inputs.domains.astype(str), categories=names)
+    result.obs = result.obs.rename(columns={DOMAIN: GIVEN_DOMAIN})
+    result.obs[DOMAIN] = pd.Categorical(inputs.domains.astype(str), categories=names)
     if inputs.confidence is not None:
         result.obs["domain_confidence"] = inputs.confidence.astype(np.float32)
     if OWN_COORDS in result.obsm:  # side by side is our layout, not the user's

@@ -17,13 +17,13 @@ from genesem_train.config import FitConfig
 from genesem_train.identity import fit_identity
 from genesem_train.markers import find_markers
 from genesem_train.methods import OnEpoch, fit_seeds, follow, run_baselines, seed_consensus
-from genesem_train.outputs import check_out, write_result
+from genesem_train.outputs import check_out, default_out, write_result
 from genesem_train.prediction.fitted import fitted_state
 from genesem_train.report import ReportInput
 from genesem_train.scores.summary import summarise
 from genesem_train.semantics import UNRELATED_RECIPE, Semantics, join_semantics, random_semantics, stored_semantics
 from genesem_train.slides import Slides, load_slides
-from genesem_train.spots import Spots, select_spots
+from genesem_train.spots import Spots, select_spots, tell_poor
 from genesem_train.training.checkpoints import Checkpoints
 from genesem_train.training.parallel import leaving_group, process_group
 
@@ -61,9 +61,14 @@ def run_fit(
         follow(config)
         return FitOutcome(metrics={}, out=out or Path("results"))
     begun = time.perf_counter()
-    slides = load_slides(config.datasets, counts_layer=config.counts_layer, gene_symbols=config.gene_symbols)
+    slides = load_slides(
+        config.datasets,
+        counts_layer=config.counts_layer,
+        gene_symbols=config.gene_symbols,
+        symbols=_reads_vectors(config),
+    )
     slide = slides.joined
-    out = out or Path("results") / slide.uns["genesem"]["name"]
+    out = out or default_out(slide.uns["genesem"]["name"], config.datasets)
     check_out(out)
     spots = select_spots(slide, config)
     semantics = find_semantics(config, slides, spots, store_place)
@@ -76,6 +81,7 @@ def run_fit(
     )
     runs = fit_seeds(config, kept, spots, semantics, on_epoch, checkpoints)
     domains, confidence = seed_consensus(config, runs, spots)
+    tell_poor(domains, spots)
     baselines = run_baselines(config, kept, spots)
     metrics = summarise(config, spots, semantics, runs, domains, baselines, preprocess_s)
     first = next(iter(runs.values()))
@@ -113,11 +119,15 @@ def sampled(values: Float[np.ndarray, "spot dim"] | None) -> Float[np.ndarray, "
     return kept
 
 
+def _reads_vectors(config: FitConfig) -> bool:
+    return config.method == "semst" and config.semantics.kind != "none" and config.model.fusion != "none"
+
+
 def find_semantics(config: FitConfig, slides: Slides, spots: Spots, store_place: str | None) -> Semantics | None:
     """Return the vectors that the model is guided by, or None where it takes none."""
-    wanted = config.semantics
-    if config.method != "semst" or wanted.kind == "none" or config.model.fusion == "none":
+    if not _reads_vectors(config):
         return None
+    wanted = config.semantics
     parts = slides.parts or {spots.name: slides.joined}
     with Store.open(store_place or default_store()) as store:
         stored = [

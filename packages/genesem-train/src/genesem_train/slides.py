@@ -1,5 +1,6 @@
 """The slides of a fit: one, or several joined into one that no edge crosses."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -15,9 +16,15 @@ from genesem_train.errors import ConfigError
 
 SLIDE_KEY = "slide"
 """Column of the joined slide with the name of the slide that a spot is of."""
+DOMAIN = "domain"
+"""Column of a result with what was found."""
+GIVEN_DOMAIN = "domain_given"
+"""Where a column `domain` of the slide's own goes in a result."""
 OWN_COORDS = "spatial_own"
 """Coordinates of the joined slide as each slide has them."""
 GAP = 0.06
+LEAST_SHARED = 0.5
+"""Of the genes of the slide that has fewest; below it, it is said."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +39,24 @@ class Slides:
     """How the user named each of them."""
 
 
-def load_slides(datasets: Sequence[str], *, counts_layer: str | None = None, gene_symbols: str | None = None) -> Slides:
+def load_slides(
+    datasets: Sequence[str], *, counts_layer: str | None = None, gene_symbols: str | None = None, symbols: bool = True
+) -> Slides:
     """Return the slides that the user named, joined where there are several.
+
+    Parameters
+    ----------
+    symbols
+        Whether genes must be named by symbols, as where vectors of their texts are read.
 
     Raises
     ------
     GenesemError
         When one cannot be used, or they have no gene in common.
     """
-    loaded = [load_slide(name, counts_layer=counts_layer, gene_symbols=gene_symbols) for name in datasets]
+    loaded = [
+        load_slide(name, counts_layer=counts_layer, gene_symbols=gene_symbols, symbols=symbols) for name in datasets
+    ]
     if len(loaded) == 1:
         return Slides(joined=loaded[0])
     parts: dict[str, AnnData] = {}
@@ -72,6 +88,11 @@ def join_slides(parts: Mapping[str, AnnData]) -> AnnData:
         samples = "; ".join(f"{name}: {', '.join(part.var_names[:3])}, ..." for name, part in parts.items())
         msg = f"the slides have no gene in common ({samples}); take slides of one organism, with gene symbols"
         raise ConfigError(msg)
+    least = min(part.n_vars for part in parts.values())
+    if len(genes) < LEAST_SHARED * least:
+        held = ", ".join(f"{name} {part.n_vars}" for name, part in parts.items())
+        msg = f"the slides have {len(genes)} genes in common ({held}), and only these count: are they of one organism?"
+        warnings.warn(msg, UserWarning, stacklevel=2)
     if taken := [name for name, part in parts.items() if SLIDE_KEY in part.obs]:
         msg = f"{', '.join(taken)} has a column obs[{SLIDE_KEY!r}], which a fit of several slides writes: rename it"
         raise ConfigError(msg)

@@ -1,5 +1,6 @@
 """Slide to what the network sees: kept spots, variable genes, coordinates, and the annotation that only scores see."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -81,6 +82,25 @@ def select_spots(slide: AnnData, config: FitConfig) -> Spots:
         stability=stability,
         slides=rows_of(data),
     )
+
+
+def tell_poor(domains: Int[np.ndarray, " spot"], spots: Spots) -> None:
+    """Warn of domains that are fewer than asked for, and of a slide of several that is one domain alone."""
+    found = len(np.unique(domains))
+    if found < spots.n_domains:
+        msg = (
+            f"{found} of the {spots.n_domains} domains asked for were found: spots differ too little to tell more apart"
+        )
+        warnings.warn(msg, UserWarning, stacklevel=2)
+    whole = [name for name, members in spots.slides.items() if len(np.unique(domains[members])) == 1]
+    if whole and found > 1:
+        library = np.asarray(spots.data.layers["counts"].sum(axis=1)).ravel()
+        depths = ", ".join(f"{name} {np.median(library[members]):.0f}" for name, members in spots.slides.items())
+        msg = (
+            f"all spots of {', '.join(whole)} came into one domain, so the fit tells slides apart, not tissue; median "
+            f"counts of a spot: {depths}; nothing is corrected for differences between slides: fit them apart"
+        )
+        warnings.warn(msg, UserWarning, stacklevel=2)
 
 
 def _label_key(slide: AnnData, config: FitConfig) -> str | None:

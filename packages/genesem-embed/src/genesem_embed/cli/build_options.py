@@ -33,7 +33,8 @@ class Device(enum.StrEnum):
 
 
 Dataset = Annotated[
-    str, typer.Option("--dataset", help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")
+    str,
+    typer.Option("--dataset", help="A registered name, or a slide: .h5ad, Visium or Xenium folder, SpatialData .zarr."),
 ]
 Recipe = Annotated[
     str,

@@ -38,7 +38,7 @@ def publish(
     from genesem_embed.store import Store, default_store
     from genesem_embed.store.sharing.publish import publish as publish_ref
 
-    with Store.open(store or default_store(), mode="a") as opened:
+    with Store.open(store or default_store(), mode="r+") as opened:
         made = publish_ref(opened, ref, collection=collection, space=space, sign=sign)
     facts = {"ref": made.name, "n_segments": len(made.segments), "collections": list(made.collections)}
     signed = ", signed" if sign else ""
@@ -94,19 +94,13 @@ def merge(
     """Make one store the union of itself and others; report keys that are stored with different vectors."""
     from genesem_embed.store import Store
     from genesem_embed.store.sharing.pull import merge as merge_all
+    from genesem_embed.store.trust.conflicts import conflict_facts, conflict_words
 
     with Store.open(into, mode="a") as opened:
         moved, conflicts = merge_all(opened, places)
     lines = [f"{part.source}: {_told(part)}" for part in moved]
-    if conflicts:
-        bad = sum(conflict.suspicious for conflict in conflicts)
-        lowest = min(conflict.cosine for conflict in conflicts)
-        lines.append(
-            f"{len(conflicts)} keys have different vectors (lowest cosine {lowest:.6f}, {bad} under 0.999); "
-            "the lowest row hash is read"
-        )
-    facts = {"into": into, "moved": [part.to_json() for part in moved], "n_conflicts": len(conflicts)}
-    say(facts, lines, as_json=as_json)
+    facts = {"into": into, "moved": [part.to_json() for part in moved], "conflicts": conflict_facts(conflicts)}
+    say(facts, lines + conflict_words(conflicts), as_json=as_json)
 
 
 def export(

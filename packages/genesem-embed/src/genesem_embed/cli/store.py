@@ -68,13 +68,14 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """Check a store against its own hashes; exit code 1 if anything is wrong."""
+    from genesem_embed.store.trust.conflicts import conflict_words
+
     with _open(store) as opened:
         report = opened.verify(quick=quick)
     looked = f"{report.n_segments} segments, {report.n_vectors:,} vectors, {report.n_collections} collections"
     lines = [f"{problem.place}: {problem.what}" for problem in report.problems]
     lines.append(f"{len(report.problems)} problems in {looked}, {size(report.n_bytes)}")
-    if report.conflicts:
-        lines.append(f"{len(report.conflicts)} keys are stored with different vectors; the lowest row hash is read")
+    lines += conflict_words(report.conflicts)
     lines += [f"note: {note.place}: {note.what}" for note in report.notes]
     say(report.to_json(), lines, as_json=as_json)
     if not report.ok:

@@ -24,7 +24,7 @@ def compact(
     from genesem_embed.store import Store, default_store
     from genesem_embed.store.upkeep.compact import compact as join
 
-    with Store.open(store or default_store(), mode="a") as opened:
+    with Store.open(store or default_store(), mode="r+") as opened:
         done = join(opened, target_rows)
     line = f"{done.n_before} small segments are now also {done.n_after} of {done.n_rows:,} rows"
     say(done.to_json(), [line if done.n_before else "nothing to compact"], as_json=as_json)
@@ -42,7 +42,7 @@ def collect(
     from genesem_embed.store import Store, default_store
     from genesem_embed.store.upkeep.gc import collect_garbage
 
-    with Store.open(store or default_store(), mode="a") as opened:
+    with Store.open(store or default_store(), mode="r+") as opened:
         garbage = collect_garbage(opened, dry_run=not delete, older_than_s=older_than * 3600)
     lines = [*(f"segment {digest}" for digest in garbage.segments), *garbage.leftovers]
     state = "removed" if delete else "could go (run again with --delete)"
@@ -78,11 +78,13 @@ def check(
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Encode a sample of the stored texts again and report the cosines; exit code 1 if one is under 0.999."""
+    """Encode a sample of the stored texts again and report the cosines; exit code 1 if one is under 0.999, or none."""
+    from genesem_embed.encoders.device import find_device
     from genesem_embed.reencode import Reencoder
     from genesem_embed.store import Store, default_store
     from genesem_embed.store.trust.audit import audit
 
+    find_device(device)  # a wrong one is no reason to skip a space
     encode = Reencoder(model, device)
     with Store.open(store or default_store()) as opened:
         found = audit(opened, encode, sample, seed)
@@ -98,5 +100,6 @@ def check(
                 f"{space.mean_cosine:.6f} mean, {space.n_suspicious} under 0.999"
             )
     say({"spaces": [space.to_json() for space in found], "skipped": encode.skipped}, lines, as_json=as_json)
-    if not all(space.ok for space in found):
+    audited = [space for space in found if space.lowest_cosine is not None]
+    if not all(space.ok for space in found) or (found and not audited):
         raise typer.Exit(1)

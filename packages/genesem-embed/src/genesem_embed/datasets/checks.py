@@ -8,14 +8,20 @@ import pandas as pd
 from anndata import AnnData
 
 from genesem_embed.datasets.counts import as_counts, as_markers, choose_matrix
-from genesem_embed.datasets.genes import gene_symbols, refuse_ensembl, unique_names
+from genesem_embed.datasets.genes import gene_symbols, refuse_ids, unique_names
+from genesem_embed.datasets.screening import drop_controls, drop_outside_tissue, tell_empty, tell_sections
 from genesem_embed.errors import InputError
 
 Kind = Literal["counts", "markers"]
 
 
 def check_slide(
-    slide: AnnData, *, kind: Kind = "counts", counts_layer: str | None = None, symbols: str | None = None
+    slide: AnnData,
+    *,
+    kind: Kind = "counts",
+    counts_layer: str | None = None,
+    symbols: str | None = None,
+    ids: bool = False,
 ) -> AnnData:
     """Return a new slide that holds the checked matrix, unique names and finite coordinates; order is kept.
 
@@ -27,6 +33,8 @@ def check_slide(
         Layer that holds the matrix, "raw" for ``.raw``.
     symbols
         Column of ``var`` that holds the gene symbols.
+    ids
+        Whether genes may be named by Ensembl ids.
 
     Raises
     ------
@@ -34,14 +42,19 @@ def check_slide(
         One line that says what is wrong and how to go on.
     """
     _refuse_empty(slide)
-    coordinates = _coordinates(slide)
     slide = choose_matrix(slide, counts_layer)
+    if kind == "counts":
+        slide = drop_controls(drop_outside_tissue(slide))
+    coordinates = _coordinates(slide)
     values = as_counts(slide) if kind == "counts" else as_markers(slide)
     obs, var = slide.obs.copy(), slide.var.copy()
     if symbols is not None:
         var.index = gene_symbols(var, symbols)
+    if kind == "counts" and not ids:
+        refuse_ids(var)
     if kind == "counts":
-        refuse_ensembl(var)
+        tell_empty(values)
+        tell_sections(obs, coordinates)
     obs.index, var.index = unique_names(obs.index, "spot ids"), unique_names(var.index, "gene names")
     obsm = {
         key: value.set_axis(obs.index) if isinstance(value, pd.DataFrame) else value
@@ -61,7 +74,8 @@ def _coordinates(slide: AnnData) -> npt.NDArray[np.float64]:
     if "spatial" not in slide.obsm:
         msg = (
             "the slide has no obsm['spatial'] with the x and y of every spot; "
-            f"obsm has: {', '.join(slide.obsm) or 'nothing'}; obs has: {', '.join(map(str, slide.obs)) or 'nothing'}"
+            f"obsm has: {', '.join(slide.obsm) or 'nothing'}; obs has: {', '.join(map(str, slide.obs)) or 'nothing'}: "
+            "set it, such as slide.obsm['spatial'] = slide.obs[['x', 'y']].to_numpy()"
         )
         raise InputError(msg)
     found = slide.obsm["spatial"]

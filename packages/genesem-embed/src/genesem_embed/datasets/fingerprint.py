@@ -13,7 +13,21 @@ from scipy import sparse
 from genesem_embed.errors import InputError
 
 _FORMAT = b"genesem-slide-1"
-_MISSING = {"", "nan", "na", "n/a", "<na>", "none", "undetermined"}
+_MISSING = {
+    "",
+    "nan",
+    "na",
+    "n/a",
+    "<na>",
+    "none",
+    "-1",
+    "undetermined",
+    "unknown",
+    "unassigned",
+    "unlabelled",
+    "unlabeled",
+}
+_MISSING |= {"unannotated", "not annotated", "not labelled", "not labeled"}
 
 
 def fingerprint(slide: AnnData) -> str:
@@ -37,7 +51,10 @@ def fingerprint(slide: AnnData) -> str:
 
 
 def labels(slide: AnnData, key: str) -> "pd.Categorical[str]":
-    """Return ``obs[key]`` as text categories; NaN, an empty string, "nan", "NA", "None" and "undetermined" are missing.
+    """Return ``obs[key]`` as text categories; what says that there is none is missing.
+
+    That is NaN, an empty string, -1, "nan", "NA", "None", "undetermined", "unknown", "unassigned", "unlabelled" and
+    "not annotated", in whatever case; blanks around a label do not count.
 
     Raises
     ------
@@ -50,13 +67,17 @@ def labels(slide: AnnData, key: str) -> "pd.Categorical[str]":
         msg = f"the slide has no obs column {key!r}; {hint}it has: {', '.join(map(str, slide.obs)) or 'none'}"
         raise InputError(msg)
     column = slide.obs[key]
-    text = _as_text(column, key)
-    text = text.where(~text.str.strip().str.lower().isin(_MISSING))
+    text = _as_text(column, key).str.strip()
+    text = text.where(~text.str.lower().isin(_MISSING))
     if text.isna().all():
         msg = f"obs[{key!r}] has no label for any of the {slide.n_obs} spots: give another --label-key"
         raise InputError(msg)
     present = set(text.dropna())
-    order = [str(name) for name in column.cat.categories] if isinstance(column.dtype, pd.CategoricalDtype) else []
+    order = (
+        list(dict.fromkeys(str(name).strip() for name in column.cat.categories))
+        if isinstance(column.dtype, pd.CategoricalDtype)
+        else []
+    )
     categories = [name for name in order if name in present] if present <= set(order) else sorted(present)
     return pd.Categorical(text, categories=categories)
 

@@ -18,6 +18,9 @@ def read_h5ad(path: Path) -> AnnData:
         Where the file is no HDF5, broke off, or holds something else.
     """
     path.open("rb").close()  # what may not be read says so itself
+    if path.suffix.lower() in (".rds", ".loom"):
+        msg = f"{path} is {path.suffix}, which is not read: write it as .h5ad, with counts in X and obsm['spatial']"
+        raise InputError(msg)
     if not h5py.is_hdf5(path):
         msg = f"{path} is not an .h5ad: it is no HDF5 file ({path.stat().st_size} bytes), or it broke off; get it again"
         raise InputError(msg)
@@ -26,7 +29,8 @@ def read_h5ad(path: Path) -> AnnData:
             is_10x = "matrix" in opened
         if is_10x:
             msg = (
-                f"{path} holds 10x counts without coordinates: give the Space Ranger folder that has spatial/ beside it"
+                f"{path} holds 10x counts without coordinates: give the folder that has spatial/ (Visium) or "
+                "cells.parquet (Xenium) beside it"
             )
             raise InputError(msg)
         return ad.read_h5ad(path)

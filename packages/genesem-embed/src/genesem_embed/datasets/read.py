@@ -17,6 +17,7 @@ from genesem_embed.datasets.registered import read_registered
 from genesem_embed.datasets.registry import Dataset, find_dataset, is_registered
 from genesem_embed.datasets.spatialdata import is_spatialdata, read_spatialdata
 from genesem_embed.datasets.visium import find_visium, read_visium
+from genesem_embed.datasets.xenium import MATRIX, find_xenium, read_xenium
 from genesem_embed.errors import InputError
 from genesem_embed.folders import data_dir as default_data_dir
 
@@ -29,6 +30,7 @@ def load_slide(
     *,
     counts_layer: str | None = None,
     gene_symbols: str | None = None,
+    symbols: bool = True,
     kind: Kind = "counts",
     columns: CellColumns | None = None,
     data_dir: Path | None = None,
@@ -38,11 +40,13 @@ def load_slide(
     Parameters
     ----------
     dataset
-        Registered name, or path of an ``.h5ad``, a Visium folder, a SpatialData ``.zarr`` or a CSV of cells.
+        Registered name, or path of an ``.h5ad``, a Visium or Xenium folder, a SpatialData ``.zarr`` or a CSV of cells.
     counts_layer
         Layer that holds the raw counts, "raw" for ``.raw``; X unless given.
     gene_symbols
         Column of ``var`` that holds the gene symbols; the gene names unless given.
+    symbols
+        Whether genes named by Ensembl ids are refused: texts need symbols.
     kind
         "counts" for raw counts (CSR float32), "markers" for protein values (dense float32).
     columns
@@ -67,7 +71,7 @@ def load_slide(
             name, source = _name_of(path), str(path)
             slide = read_path(path, columns)
     try:
-        checked = check_slide(slide, kind=kind, counts_layer=counts_layer, symbols=gene_symbols)
+        checked = check_slide(slide, kind=kind, counts_layer=counts_layer, symbols=gene_symbols, ids=not symbols)
     except InputError as error:
         msg = f"{name}: {error}"
         raise InputError(msg) from error
@@ -76,7 +80,7 @@ def load_slide(
 
 
 def read_path(path: Path, columns: CellColumns | None = None) -> AnnData:
-    """Return what `path` holds, unchecked: an ``.h5ad``, a Visium folder, a SpatialData store or a table of cells."""
+    """Return what `path` holds, unchecked: an ``.h5ad``, a folder of Visium or Xenium, SpatialData or a table."""
     if path.is_dir():
         return _read_folder(path)
     if set(path.suffixes) & set(_TABLES):
@@ -89,13 +93,16 @@ def _read_folder(folder: Path) -> AnnData:
         return read_spatialdata(folder)
     if place := find_visium(folder):
         return read_visium(place)
-    bins = sorted(path.name for path in (folder / "binned_outputs").glob("square_*"))
+    if place := find_xenium(folder):
+        return read_xenium(place)
+    bins = sorted(folder.glob("square_*um")) + sorted(folder.glob("**/binned_outputs/square_*um"))
     if bins:
-        msg = f"{folder} holds Visium HD bins: give one of them, {folder / 'binned_outputs' / bins[-1]}"
+        msg = f"{folder} holds Visium HD bins: give one of them, such as {bins[-1]}"
         raise InputError(msg)
     msg = (
-        f"{folder} is neither a Visium folder (filtered_feature_bc_matrix.h5 and spatial/) "
-        "nor a SpatialData .zarr (tables/)"
+        f"{folder} is neither a Visium folder (filtered_feature_bc_matrix.h5 and spatial/), nor a Xenium one "
+        f"({MATRIX} and cells.parquet), nor a SpatialData .zarr (tables/): give one of these, or an .h5ad with counts "
+        "in X and obsm['spatial']"
     )
     raise InputError(msg)
 
@@ -126,6 +133,9 @@ def _existing(dataset: str | Path) -> Path:
 def _name_of(path: Path) -> str:
     """Return a short name for the slide at `path` that is safe in file names anywhere."""
     whole = Path(os.path.abspath(path))  # noqa: PTH100  a link keeps the name the user gave it
+    if whole.parent.name == "binned_outputs":  # of Visium HD: the sample's name beside that of the bins
+        sample = whole.parent.parent
+        whole = whole.with_name(f"{(sample.parent if sample.name == 'outs' else sample).name}-{whole.name}")
     if whole.name == "outs":
         whole = whole.parent
     plain = unicodedata.normalize("NFKD", whole.stem).encode("ascii", "ignore").decode()

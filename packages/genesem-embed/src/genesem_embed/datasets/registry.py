@@ -95,7 +95,7 @@ def find_dataset(name: str) -> Dataset:
     hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)};"
     msg = (
         f"no data set is called {name!r}: {hint} give one of the names that `genesem-embed datasets list` shows, "
-        "or the path of a slide (.h5ad, Visium folder or SpatialData .zarr)"
+        "or the path of a slide (.h5ad, Visium or Xenium folder, SpatialData .zarr)"
     )
     raise UnknownNameError(msg)
 

@@ -44,7 +44,11 @@ def read_visium(folder: Path) -> AnnData:
     positions = positions.loc[slide.obs_names]
     slide.obs[["array_row", "array_col"]] = positions[["array_row", "array_col"]].astype(int)
     slide.obsm["spatial"] = positions[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(dtype=np.float64)
-    return slide[(positions["in_tissue"] == 1).to_numpy()].copy()
+    inside = (positions["in_tissue"] == 1).to_numpy()
+    if not inside.any():
+        msg = f"{folder}: no spot is in tissue (in_tissue is 1 for none of {slide.n_obs}); expected some"
+        raise InputError(msg)
+    return slide[inside].copy()
 
 
 def _matrices(folder: Path) -> list[Path]:
@@ -75,16 +79,24 @@ def _read_positions(folder: Path) -> pd.DataFrame:
         raise InputError(msg)
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-        return table[_COLUMNS].set_index("barcode")
+        table = table[_COLUMNS].set_index("barcode")
     except (OSError, KeyError, ValueError) as error:
         msg = f"{path} is not a table of tissue positions ({_first_line(error)}); expected the columns {_COLUMNS}"
         raise InputError(msg) from error
+    if table.index.has_duplicates:
+        msg = f"{path} names the barcode {table.index[table.index.duplicated()][0]} more than once; expected once"
+        raise InputError(msg)
+    return table
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    with path.open(encoding="utf-8") as opened:
-        has_header = opened.readline().startswith("barcode,")
-    return pd.read_csv(path) if has_header else pd.read_csv(path, names=_COLUMNS, header=None)
+    """Return the table, with or without a header, quoted or not, by commas or semicolons."""
+    with path.open(encoding="utf-8-sig") as opened:
+        first = opened.readline()
+    header = 0 if first.lstrip('"').startswith("barcode") else None
+    names = _COLUMNS if header is None else None
+    separator = ";" if ";" in first and "," not in first else ","
+    return pd.read_csv(path, names=names, header=header, sep=separator, encoding="utf-8-sig")
 
 
 def _first_line(error: Exception) -> str:

@@ -39,6 +39,13 @@ class Card:
         raise ModelUnavailableError(msg)
 
     @property
+    def n_layers(self) -> int | None:
+        """How many layers it has, as far as its config says."""
+        text = self.config.get("text_config", self.config)
+        found = [text[name] for name in ("num_hidden_layers", "n_layer", "n_layers") if isinstance(text.get(name), int)]
+        return int(found[0]) if found else None
+
+    @property
     def kind(self) -> str:
         """The model type, such as ``qwen3`` or ``bert``."""
         return str(self.config.get("model_type", "unknown"))

@@ -135,7 +135,7 @@ def describe_model(
         template_sha256=hashlib.sha256((card.chat_template or "").encode()).hexdigest() if form == "chat" else "",
         style=form,
         pooling=_pooling(card, pooling, form),
-        layer=layer,
+        layer=_layer(card, layer),
         normalise=card.normalise if normalise == "auto" else bool(normalise),
         compute_dtype=_dtype(where) if compute_dtype == "auto" else cast("ComputeDtype", compute_dtype),
         quantization=cast("Quantization", quantization),
@@ -158,6 +158,15 @@ def _extra(card: Card, style: Style, *, thinking: bool, int8_threshold: float | 
     if int8_threshold is not None:
         found["int8_threshold"] = float(int8_threshold)
     return found
+
+
+def _layer(card: Card, wanted: int) -> int:
+    """Return a layer that the model has: 0 is what enters the first one, -1 what leaves the last."""
+    n_layers = card.n_layers
+    if n_layers is not None and not -n_layers - 1 <= wanted <= n_layers:
+        msg = f"--layer {wanted}: this model has {n_layers} layers; expected 0 to {n_layers}, or -1 to {-n_layers - 1}"
+        raise InputError(msg)
+    return wanted
 
 
 def _style(card: Card, wanted: str) -> Style:

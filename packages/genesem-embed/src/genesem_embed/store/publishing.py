@@ -91,6 +91,6 @@ class Publishing(Reading):
         return read_collection(self._own / COLLECTIONS / name / f"{digest}.json", self.read_space)
 
     def _check_writable(self) -> None:
-        if self.mode != "a":
+        if self.mode == "r":
             msg = f'{self.place} was opened for reading; open it with mode "a" to publish'
             raise StoreError(msg)

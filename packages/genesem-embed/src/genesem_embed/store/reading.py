@@ -19,7 +19,8 @@ from genesem_embed.store.index.gather import gather, keep_lowest
 from genesem_embed.store.index.index import Index, Positions
 from genesem_embed.store.keys import KEY_BYTES, Keys
 
-Mode = Literal["r", "a"]
+Mode = Literal["r", "r+", "a"]
+"""Read; write to what is there; write, and make the store if there is none."""
 T = TypeVar("T")
 GC_WAITS, GC_WAIT_S = 100, 0.05
 RELY_AGAIN_S = 600

@@ -35,7 +35,7 @@ class Store(Publishing):
 
     @classmethod
     def open(cls, place: str | Path, mode: Mode = "r") -> "Store":
-        """Return the store at a path or URL; with mode "a" the path is made a store if nothing is there.
+        """Return the store at a path or URL, to read or (r+, a) to write; with mode "a" it is made where nothing is.
 
         Raises
         ------

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 Slide = Annotated[
-    str, typer.Option("--dataset", help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr.")
+    str,
+    typer.Option("--dataset", help="A registered name, or a slide: .h5ad, Visium or Xenium folder, SpatialData .zarr."),
 ]
 Cells = Annotated[str | None, typer.Option("--dataset", help="A registered name, or cells as .h5ad or .csv.")]
 SlideOrCells = Annotated[
@@ -16,7 +17,7 @@ Slides = Annotated[
     list[str] | None,
     typer.Option(
         "--dataset",
-        help="A registered name, or a slide: .h5ad, Visium folder, SpatialData .zarr. Repeat it for several.",
+        help="A registered name, or a slide: .h5ad, Visium or Xenium folder, SpatialData .zarr. Repeat it for several.",
     ),
 ]
 Preset = Annotated[

@@ -9,12 +9,12 @@ import numpy as np
 from genesem_embed.datasets import labels
 from genesem_train.errors import ConfigError
 from genesem_train.scores.metrics import score
-from genesem_train.slides import SLIDE_KEY
+from genesem_train.slides import DOMAIN, GIVEN_DOMAIN, SLIDE_KEY
 
 RESULT = "result.h5ad"
 
 
-def evaluate_result(path: Path, label_key: str, *, domain_key: str = "domain") -> dict[str, Any]:
+def evaluate_result(path: Path, label_key: str, *, domain_key: str = DOMAIN) -> dict[str, Any]:
     """Return the scores, 0 to 100, of ``obs[domain_key]`` against ``obs[label_key]``; of each slide too, if of several.
 
     Parameters
@@ -36,6 +36,10 @@ def evaluate_result(path: Path, label_key: str, *, domain_key: str = "domain") -
     except (OSError, KeyError, ValueError) as error:
         msg = f"{file} cannot be read as h5ad: {error}; expected the result.h5ad of a fit"
         raise ConfigError(msg) from error
+    if label_key == domain_key:
+        own = f"; the column that the slide came with is {GIVEN_DOMAIN}" if GIVEN_DOMAIN in slide.obs else ""
+        msg = f"--label-key {label_key} are the domains themselves{own}: name the column of the annotation"
+        raise ConfigError(msg)
     domains = np.unique(np.asarray(labels(slide, domain_key).astype(str)), return_inverse=True)[1]
     annotation = labels(slide, label_key)
     known = np.asarray(annotation.codes) >= 0

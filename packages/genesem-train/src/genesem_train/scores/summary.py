@@ -32,6 +32,7 @@ def summarise(
     mean, sd = mean_and_sd(shared_scores([{name: one[name] for name in one if name != "seed"} for one in seeds]))
     labelled = spots.annotation is not None
     fit_s = sum(run.seconds for run in runs.values())
+    n_epochs = len(runs) * config.training.networks * config.training.epochs if config.method == "semst" else 0
     metrics = {
         "method": config.method,
         **named_fit(config),
@@ -52,7 +53,7 @@ def summarise(
         "timing": {
             "preprocess_s": round(preprocess_s, 3),
             "fit_s": round(fit_s, 3),
-            "s_per_epoch": round(fit_s / (len(runs) * config.training.networks * config.training.epochs), 4),
+            **({"s_per_epoch": round(fit_s / n_epochs, 4)} if n_epochs else {}),
         },
         "graph": next(iter(runs.values())).facts or None,
         "peak_rss_mb": peak_rss_mb(),

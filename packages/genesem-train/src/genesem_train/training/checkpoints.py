@@ -36,6 +36,8 @@ class Checkpoint:
     readout_weights: dict[int, dict[str, Tensor]]
     """The network as it stood at those epochs."""
     random_state: Tensor
+    seconds: float
+    """That training took until then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,25 +115,25 @@ def load_checkpoint(path: Path, stamp: str) -> Checkpoint:
 
 def take_up(
     resumable: Resumable | None, rows: Rows, network: nn.Module, optimiser: torch.optim.Optimizer
-) -> tuple[dict[str, list[float]], dict[int, Float[np.ndarray, "spot dim"]], dict[int, dict[str, Tensor]]]:
+) -> tuple[dict[str, list[float]], dict[int, Float[np.ndarray, "spot dim"]], dict[int, dict[str, Tensor]], float]:
     """Bring network and optimiser to where a checkpoint left them, in all processes that share the spots.
 
     Returns
     -------
     tuple
-        The losses until then, and by epoch the readouts and the weights that they are of.
+        The losses until then, by epoch the readouts and the weights that they are of, and the seconds it took.
     """
     kept = None
     if resumable is not None and resumable.resume and resumable.path.exists():
         kept = load_checkpoint(resumable.path, resumable.stamp)
     checkpoint = rows.from_leader(kept)
     if checkpoint is None:
-        return {"total": []}, {}, {}
+        return {"total": []}, {}, {}, 0.0
     network.load_state_dict(checkpoint.network)
     optimiser.load_state_dict(checkpoint.optimiser)
     torch.set_rng_state(checkpoint.random_state)
     readouts = {epoch: readout.numpy() for epoch, readout in checkpoint.readouts.items()}
-    return checkpoint.losses, readouts, checkpoint.readout_weights
+    return checkpoint.losses, readouts, checkpoint.readout_weights, checkpoint.seconds
 
 
 def set_down(
@@ -141,6 +143,7 @@ def set_down(
     losses: dict[str, list[float]],
     readouts: Mapping[int, Float[np.ndarray, "spot dim"]],
     readout_weights: Mapping[int, Mapping[str, Tensor]],
+    seconds: float,
 ) -> None:
     """Keep where network and optimiser stand."""
     checkpoint = Checkpoint(
@@ -151,5 +154,6 @@ def set_down(
         readouts={epoch: torch.from_numpy(readout) for epoch, readout in readouts.items()},
         readout_weights={epoch: dict(weights) for epoch, weights in readout_weights.items()},
         random_state=torch.get_rng_state(),
+        seconds=seconds,
     )
     save_checkpoint(resumable.path, checkpoint)

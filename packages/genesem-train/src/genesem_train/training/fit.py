@@ -91,7 +91,8 @@ def fit_backbone(
     with repeatable(seed, device):
         network = make_network().to(device)
         optimiser = torch.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay)
-        history, readouts, snapshots = take_up(resumable, rows, network, optimiser)
+        history, readouts, snapshots, before = take_up(resumable, rows, network, optimiser)
+        begun -= before
         _check_epochs(len(history["total"]), epochs)
         with held_interrupts() as interrupt:
             for epoch in range(len(history["total"]) + 1, epochs + 1):
@@ -113,7 +114,7 @@ def fit_backbone(
                 on_epoch(epoch, losses)
                 stop = rows.any(interrupt.asked)
                 if resumable is not None and (stop or epoch % resumable.every == 0):
-                    set_down(resumable, network, optimiser, history, readouts, snapshots)
+                    set_down(resumable, network, optimiser, history, readouts, snapshots, time.perf_counter() - begun)
                 if stop:
                     raise KeyboardInterrupt
         readouts[epochs], snapshots[epochs] = _readout(network, inputs), _weights(network)

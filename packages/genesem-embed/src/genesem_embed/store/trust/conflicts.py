@@ -1,7 +1,7 @@
 """Equal key, different bytes: another batch or machine encoded the text again; the cosine says how far apart."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -24,6 +24,22 @@ class Conflict:
     def suspicious(self) -> bool:
         """Whether the vectors differ by more than batches and kernels explain."""
         return not self.cosine >= SUSPICIOUS_COSINE
+
+
+def conflict_words(conflicts: Sequence[Conflict]) -> list[str]:
+    """Return the line that tells of conflicts; nothing where there are none."""
+    if not conflicts:
+        return []
+    bad, lowest = sum(one.suspicious for one in conflicts), min(one.cosine for one in conflicts)
+    return [
+        f"{len(conflicts)} keys have different vectors (lowest cosine {lowest:.6f}, {bad} under {SUSPICIOUS_COSINE}); "
+        "the lowest row hash is read"
+    ]
+
+
+def conflict_facts(conflicts: Sequence[Conflict]) -> list[dict[str, object]]:
+    """Return conflicts as plain JSON values: keys, segments, cosine, and whether it is suspicious."""
+    return [{**asdict(one), "suspicious": one.suspicious} for one in conflicts]
 
 
 def find_conflicts(segments: Sequence[Segment]) -> list[Conflict]:

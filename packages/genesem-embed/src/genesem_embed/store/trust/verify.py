@@ -29,7 +29,7 @@ from genesem_embed.store.keys import Keys, as_bytes32
 from genesem_embed.store.sharing.quarantine import LOCK
 from genesem_embed.store.sharing.refs import parse_ref
 from genesem_embed.store.trust import segment_check
-from genesem_embed.store.trust.conflicts import Conflict, find_conflicts
+from genesem_embed.store.trust.conflicts import Conflict, conflict_facts, find_conflicts
 from genesem_embed.store.trust.orphans import leftovers, unreached, unused_spaces
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as plain JSON values."""
-        return {**asdict(self), "ok": self.ok}
+        return {**asdict(self), "conflicts": conflict_facts(self.conflicts), "ok": self.ok}
 
 
 def verify(store: "Store", *, quick: bool) -> Report:
