@@ -117,3 +117,10 @@ def test_a_folder_that_is_no_store_or_a_newer_one_is_one_line(slide_file, tmp_pa
     version = next(name for name, value in facts.items() if isinstance(value, int))
     mark.write_text(json.dumps(facts | {version: facts[version] + 1}), "utf-8")
     assert "upgrade genesem-embed" in refused("info", "--store", tmp_path / "new")
+
+
+def test_options_of_cells_are_refused_of_spots(tmp_path):
+    done = CliRunner().invoke(app, ["build", "--dataset", "demo", "--store", str(tmp_path / "s"), "--cells", "k=3"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: --cells and --variant would not be read by spot-symbols")
+    assert not (tmp_path / "s").exists()

@@ -108,6 +108,7 @@ def test_an_archive_there_and_back(filled, other, tmp_path):
     assert (tmp_path / "a.tar").read_bytes() == (tmp_path / "b.tar").read_bytes()
     moved = import_archive(other, tmp_path / "a.tar")
     assert (moved.n_segments, moved.refs) == (3, ("main",))
+    assert moved.source == str(tmp_path / "a.tar")
     assert_same(filled, other)
     assert sorted(path.name for path in tmp_path.iterdir() if "part" in path.name) == []
 

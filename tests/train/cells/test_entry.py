@@ -64,6 +64,13 @@ def test_the_command_line_fits_and_ablates(place, slide, stored, tmp_path):
     assert "--variant k=3" in ablated.stdout
 
 
+def test_options_of_a_network_are_refused_of_a_baseline(tmp_path):
+    words = ["fit", "--dataset", "demo", "--method", "smooth-pca", "--out", str(tmp_path / "r")]
+    done = CliRunner().invoke(app, [*words, "--fusion", "add", "--epochs", "3"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("error: --fusion, --epochs would not be read; expected only with --method semst")
+
+
 @pytest.mark.parametrize("command", ["fit", "ablate"])
 def test_options_of_domains_are_refused_on_cells(command, tmp_path):
     words = [command, "--dataset", "cells.h5ad", "--method", "spatial2sentence", "--out", str(tmp_path / "r")]

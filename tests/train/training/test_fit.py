@@ -133,15 +133,12 @@ def test_without_resume_a_checkpoint_is_not_read(parts, tmp_path):
     assert (tmp_path / "seed-0.pt").stat().st_size > 1000
 
 
-def test_threads_are_as_before_after_a_fit():
-    before = torch.get_num_threads()
-    torch.set_num_threads(before + 1)
-    try:
-        with repeatable(0, "cpu"):
-            assert torch.get_num_threads() == THREADS
-        assert torch.get_num_threads() == before + 1
-    finally:
-        torch.set_num_threads(before)
+def test_threads_are_those_that_the_process_began_with():
+    """Other libraries change the count under torch's feet, and with it the order of sums."""
+    torch.set_num_threads(THREADS + 1)
+    with repeatable(0, "cpu"):
+        assert torch.get_num_threads() == THREADS
+    assert torch.get_num_threads() == THREADS
 
 
 def test_weight_decay_and_the_clipped_gradient_reach_the_step(parts):

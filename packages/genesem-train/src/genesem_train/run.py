@@ -1,6 +1,6 @@
 """Store to report, on one page: slide, semantics, graphs, model, fit, domains, scores, report.
 
-The only module besides the command line that sees the config; everything it calls takes values.
+What it calls takes the config where many settings decide (slide, networks, scores), and values elsewhere.
 """
 
 import time

@@ -68,11 +68,15 @@ def build(
 ) -> None:
     """Encode the texts of a slide that the store lacks, and publish the slide's collection."""
     from genesem_embed.datasets import PreprocessOptions, load_slide
+    from genesem_embed.errors import InputError
     from genesem_embed.store import default_store
     from genesem_embed.texts import RecipeOptions, find_recipe, parse_cell_options
 
     place = store or default_store()
     chosen = find_recipe(recipe)
+    if chosen.kind != "markers" and (cells or variants):
+        msg = f"--cells and --variant would not be read by {recipe}; expected with cell-sentences: leave them out"
+        raise InputError(msg)
     slide = load_slide(dataset, kind=chosen.kind, counts_layer=counts_layer, gene_symbols=gene_symbols)
     wishes = {
         "pooling": pooling,

@@ -51,7 +51,7 @@ def list_contents(store: StoreOption = None, as_json: JsonFlag = False) -> None:
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help="Read-only SQL over the views vectors, texts, spaces, collections.")],
+    sql: Annotated[str, typer.Argument(help="Read-only SQL over vectors, texts, spaces, segments, collections.")],
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -1,7 +1,4 @@
-"""The ablation of a slide: every variant fitted for every seed, each fit kept as it is finished.
-
-As `genesem_train.run`, this module sees the config; what it calls takes values.
-"""
+"""The ablation of a slide: every variant fitted for every seed, each fit kept as it is finished."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations

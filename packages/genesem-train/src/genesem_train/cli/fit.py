@@ -111,6 +111,13 @@ def fit(
             "top_genes": top_genes,
         },
     )
+    if settings.method != "semst":
+        refuse_given(
+            "--method semst",
+            {"--mode": mode, "--backbone": backbone, "--fusion": fusion, "--clusterer": clusterer, "--epochs": epochs}
+            | {"--semantics": semantics, "--recipe": recipe, "--space": space, "--collection": collection}
+            | {"--top-genes": top_genes, "--resume": resume or None},
+        )
     from genesem_train.run import run_fit  # after the settings: a wrong one is told before torch is loaded
 
     with FitProgress() as progress:

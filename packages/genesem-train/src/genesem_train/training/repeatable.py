@@ -13,10 +13,12 @@ THREADS = torch.get_num_threads()
 def repeatable(seed: int, device: str) -> Iterator[None]:
     """Draw from `seed` within the block, and on a CPU sum in a fixed order; both are as before afterwards.
 
+    The number of threads is what the process began with, from then on: another count is some library's side effect.
+
     With more than one thread the gradient of an indexed read adds in any order unless torch is told otherwise. On a GPU
     some sums have no ordered form, so there equal numbers are not promised.
     """
-    before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    before = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         torch.set_num_threads(THREADS)
@@ -25,4 +27,3 @@ def repeatable(seed: int, device: str) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(before)
-            torch.set_num_threads(threads)

@@ -9,6 +9,7 @@ import re
 import tarfile
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -64,7 +65,9 @@ def import_archive(
     """Return what was taken from the archive at `path`, every segment checked in full before it is published."""
     with staging(store.in_place()) as folder:
         unpack(path, folder / "archive")
-        return pull(store, FolderSource(folder / "archive", consume=True), filters, on_segment)
+        return replace(
+            pull(store, FolderSource(folder / "archive", consume=True), filters, on_segment), source=str(path)
+        )
 
 
 def unpack(path: Path, folder: Path) -> None:
