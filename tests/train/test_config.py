@@ -121,3 +121,24 @@ def test_values_of_the_command_line_replace_only_what_is_given():
     with pytest.raises(ConfigError, match="the command line: method is 'magic'"):
         config.with_values(method="magic")
     assert isinstance(config, FitConfig)
+
+
+@pytest.mark.parametrize(
+    ("name", "widths", "ratio", "feature_k", "weights", "epochs", "lr", "top_genes"),
+    [
+        ("dlpfc", (256, 128), 1.2, 14, (0.1, 0.1), 100, 1e-3, 20),
+        ("hbc", (256, 128), 0.5, 15, (0.1, 0.1), 600, 1e-4, 20),
+        ("mba", (128, 64), 0.5, 15, (0.1, 0.1), 200, 1e-3, 20),
+        ("me", (256, 128), 0.5, 15, (1.0, 1.0), 500, 1e-3, 30),
+        ("mvc", (128, 64), 0.5, 5, (1.0, 1.0), 2000, 1e-3, 30),
+    ],
+)
+def test_presets_hold_what_the_released_code_has(name, widths, ratio, feature_k, weights, epochs, lr, top_genes):
+    """As its scripts and configs have them; the lists of genes as long as the paper says."""
+    config = load_preset(name, "slide.h5ad")
+    model, loss, training = config.model, config.loss, config.training
+    assert (model.hidden_dim, model.latent_dim, model.modulator_ratio) == (*widths, ratio)
+    assert config.graph.feature_k == feature_k
+    assert (loss.zinb, loss.spatial, loss.correlation) == (1.0, *weights)
+    assert (training.epochs, training.lr, training.weight_decay) == (epochs, lr, 5e-4)
+    assert config.semantics.top_genes == top_genes
