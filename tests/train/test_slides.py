@@ -15,6 +15,7 @@ from genesem_train.cli import app
 from genesem_train.config import load_config, load_preset
 from genesem_train.errors import ConfigError
 from genesem_train.networks import make_slide_inputs
+from genesem_train.prediction.run import run_predict
 from genesem_train.run import run_fit
 from genesem_train.slides import OWN_COORDS, join_slides, load_slides, rows_of, side_by_side
 from genesem_train.spots import select_spots, tell_poor
@@ -192,3 +193,6 @@ def test_ids_will_do_where_no_vector_is_read(two_files, tmp_path):
     assert run_fit(config, out=tmp_path / "out").metrics["n_spots"] == slide.n_obs
     with pytest.raises(InputError, match="need gene symbols"):
         load_slides(config.datasets)
+    plain = config.with_values(method="semst").with_values("semantics", kind="none").with_values("training", epochs=1)
+    fitted = run_fit(plain, out=tmp_path / "fitted").out
+    assert run_predict(fitted, str(tmp_path / "ids.h5ad"), out=tmp_path / "predicted").metrics["n_spots"] == slide.n_obs

@@ -256,4 +256,4 @@ def test_a_download_stopped_by_hand_goes_on_where_it_stopped(entry, server, tmp_
     assert 0 < kept < len(BODY)
     place = fetch_dataset(entry(), folder=tmp_path)
     assert (place / "slide.h5ad").read_bytes() == BODY
-    assert server.plan["served"][-1] == len(BODY) - kept
+    assert len(BODY) - kept in server.plan["served"]  # as above: the thread that broke off may take note last

@@ -38,10 +38,10 @@ def test_cells_come_with_their_centres_and_genes_alone(tmp_path, write_10x_h5, f
 
 def test_what_is_missing_or_of_another_run_is_refused(tmp_path, write_10x_h5):
     write(tmp_path / "a", write_10x_h5, names=["x", "y", "z"])
-    with pytest.raises(InputError, match="3 of 3 cells of the counts have no place .*first: aaaa-1"):
+    with pytest.raises(InputError, match="3 of 3 barcodes of the counts have no place .*first: aaaa-1"):
         load_slide(tmp_path / "a")
     write(tmp_path / "b", write_10x_h5, names=["aaaa-1", "aaaa-1", "aaac-1"])
-    with pytest.raises(InputError, match="names the cell aaaa-1 more than once"):
+    with pytest.raises(InputError, match="names aaaa-1 more than once"):
         load_slide(tmp_path / "b")
     (tmp_path / "b" / "cells.parquet").write_bytes(b"no table")
     with pytest.raises(InputError, match="is not a table of cells"):

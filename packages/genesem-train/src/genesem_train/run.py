@@ -65,7 +65,7 @@ def run_fit(
         config.datasets,
         counts_layer=config.counts_layer,
         gene_symbols=config.gene_symbols,
-        symbols=_reads_vectors(config),
+        symbols=reads_vectors(config),
     )
     slide = slides.joined
     out = out or default_out(slide.uns["genesem"]["name"], config.datasets)
@@ -119,13 +119,14 @@ def sampled(values: Float[np.ndarray, "spot dim"] | None) -> Float[np.ndarray, "
     return kept
 
 
-def _reads_vectors(config: FitConfig) -> bool:
+def reads_vectors(config: FitConfig) -> bool:
+    """Tell whether the settings ask for vectors of texts."""
     return config.method == "semst" and config.semantics.kind != "none" and config.model.fusion != "none"
 
 
 def find_semantics(config: FitConfig, slides: Slides, spots: Spots, store_place: str | None) -> Semantics | None:
     """Return the vectors that the model is guided by, or None where it takes none."""
-    if not _reads_vectors(config):
+    if not reads_vectors(config):
         return None
     wanted = config.semantics
     parts = slides.parts or {spots.name: slides.joined}

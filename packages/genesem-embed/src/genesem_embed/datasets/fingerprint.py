@@ -13,21 +13,10 @@ from scipy import sparse
 from genesem_embed.errors import InputError
 
 _FORMAT = b"genesem-slide-1"
-_MISSING = {
-    "",
-    "nan",
-    "na",
-    "n/a",
-    "<na>",
-    "none",
-    "-1",
-    "undetermined",
-    "unknown",
-    "unassigned",
-    "unlabelled",
-    "unlabeled",
-}
-_MISSING |= {"unannotated", "not annotated", "not labelled", "not labeled"}
+_MISSING = frozenset(
+    {"", "nan", "na", "n/a", "<na>", "none", "-1", "undetermined", "unknown", "unassigned", "unannotated"}
+    | {"unlabelled", "unlabeled", "not annotated", "not labelled", "not labeled"}
+)
 
 
 def fingerprint(slide: AnnData) -> str:

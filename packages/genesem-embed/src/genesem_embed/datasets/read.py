@@ -21,6 +21,7 @@ from genesem_embed.datasets.xenium import MATRIX, find_xenium, read_xenium
 from genesem_embed.errors import InputError
 from genesem_embed.folders import data_dir as default_data_dir
 
+_HD_BINS = ("square_*um", "binned_outputs/square_*um", "outs/binned_outputs/square_*um")
 _TABLES = (".csv", ".tsv", ".txt")
 _SUFFIXES = (*_TABLES, ".h5ad", ".h5", ".zarr", ".gz", ".loom", ".rds")
 
@@ -95,7 +96,7 @@ def _read_folder(folder: Path) -> AnnData:
         return read_visium(place)
     if place := find_xenium(folder):
         return read_xenium(place)
-    bins = sorted(folder.glob("square_*um")) + sorted(folder.glob("**/binned_outputs/square_*um"))
+    bins = sorted(found for where in _HD_BINS for found in folder.glob(where))
     if bins:
         msg = f"{folder} holds Visium HD bins: give one of them, such as {bins[-1]}"
         raise InputError(msg)

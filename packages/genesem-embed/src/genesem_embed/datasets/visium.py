@@ -10,6 +10,7 @@ import pandas as pd
 import scanpy as sc
 from anndata import AnnData
 
+from genesem_embed.datasets.tenx import first_line, places_of
 from genesem_embed.errors import InputError
 
 _COLUMNS = ["barcode", "in_tissue", "array_row", "array_col", "pxl_row_in_fullres", "pxl_col_in_fullres"]
@@ -33,15 +34,8 @@ def read_visium(folder: Path) -> AnnData:
         Where a file is missing or unreadable, or barcodes of the counts have no position.
     """
     slide = _read_counts(folder)
-    positions = _read_positions(folder / "spatial")
-    missing = ~slide.obs_names.isin(positions.index)
-    if missing.any():
-        msg = (
-            f"{folder}: {missing.sum()} of {slide.n_obs} barcodes of the counts have no tissue position "
-            f"(first: {slide.obs_names[missing][0]}); counts and spatial/ are not of one run"
-        )
-        raise InputError(msg)
-    positions = positions.loc[slide.obs_names]
+    path = _positions_file(folder / "spatial")
+    positions = places_of(slide, _read_positions(path), folder=folder, path=path)
     slide.obs[["array_row", "array_col"]] = positions[["array_row", "array_col"]].astype(int)
     slide.obsm["spatial"] = positions[["pxl_col_in_fullres", "pxl_row_in_fullres"]].to_numpy(dtype=np.float64)
     inside = (positions["in_tissue"] == 1).to_numpy()
@@ -67,26 +61,26 @@ def _read_counts(folder: Path) -> AnnData:
             return sc.read_10x_mtx(found[0], make_unique=False)
         return sc.read_10x_h5(found[0])
     except Exception as error:  # every layer below has its own errors for a broken file
-        msg = f"{found[0]} cannot be read as 10x counts ({_first_line(error)}): download it again"
+        msg = f"{found[0]} cannot be read as 10x counts ({first_line(error)}): download it again"
         raise InputError(msg) from error
 
 
-def _read_positions(folder: Path) -> pd.DataFrame:
-    """Return the tissue positions by barcode, whichever of Space Ranger's three forms they have."""
+def _positions_file(folder: Path) -> Path:
     path = next((folder / name for name in _POSITIONS if (folder / name).exists()), None)
     if path is None:
         msg = f"{folder} holds none of {', '.join(_POSITIONS)}: copy it from the Space Ranger output"
         raise InputError(msg)
+    return path
+
+
+def _read_positions(path: Path) -> pd.DataFrame:
+    """Return the tissue positions by barcode, whichever of Space Ranger's three forms they have."""
     try:
         table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
-        table = table[_COLUMNS].set_index("barcode")
+        return table[_COLUMNS].set_index("barcode")
     except (OSError, KeyError, ValueError) as error:
-        msg = f"{path} is not a table of tissue positions ({_first_line(error)}); expected the columns {_COLUMNS}"
+        msg = f"{path} is not a table of tissue positions ({first_line(error)}); expected the columns {_COLUMNS}"
         raise InputError(msg) from error
-    if table.index.has_duplicates:
-        msg = f"{path} names the barcode {table.index[table.index.duplicated()][0]} more than once; expected once"
-        raise InputError(msg)
-    return table
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
@@ -97,7 +91,3 @@ def _read_csv(path: Path) -> pd.DataFrame:
     names = _COLUMNS if header is None else None
     separator = ";" if ";" in first and "," not in first else ","
     return pd.read_csv(path, names=names, header=header, sep=separator, encoding="utf-8-sig")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -19,7 +19,7 @@ from genesem_train.prediction.genes import AlignedCounts, align_genes
 from genesem_train.prediction.new_spots import Prediction, predict_domains
 from genesem_train.recorded import load_record
 from genesem_train.report import ReportInput
-from genesem_train.run import FitOutcome, find_semantics
+from genesem_train.run import FitOutcome, find_semantics, reads_vectors
 from genesem_train.scores.intervals import mean_and_sd
 from genesem_train.scores.summary import named_fit, rate, shared_scores
 from genesem_train.semantics import Semantics
@@ -53,7 +53,7 @@ def run_predict(
     config = _fitted_config(model, dataset)
     state, weights = load_fitted(model)
     refuse_several("predict")
-    slides = load_slides([dataset], counts_layer=counts_layer, gene_symbols=gene_symbols)
+    slides = load_slides([dataset], counts_layer=counts_layer, gene_symbols=gene_symbols, symbols=reads_vectors(config))
     slide = slides.joined
     out = out or Path("results") / f"{slide.uns['genesem']['name']}-predicted"
     check_out(out)
